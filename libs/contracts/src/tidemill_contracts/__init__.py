@@ -1,0 +1,1 @@
+"""What crosses a process boundary in Tidemill: events, pipeline spec, manifests, protos."""

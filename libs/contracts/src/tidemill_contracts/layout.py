@@ -1,0 +1,75 @@
+"""Where everything lies in the bucket. Names are built here and nowhere else.
+
+`<pipeline>` is a pipeline's name, `<..._id>` a content address, `<version>` a model's TF Serving version.
+"""
+
+DROPS = "drops/"
+SPAN_SEQUENCE = "spans"
+MODEL_SEQUENCE = "models"
+
+
+def drop(pipeline: str, file_name: str) -> str:
+    """Where a person drops a file for a pipeline."""
+    return f"{DROPS}{pipeline}/{file_name}"
+
+
+def pipeline_of_drop(object_name: str) -> str | None:
+    """Name the pipeline a dropped object is for; None when the object is no drop."""
+    parts = object_name.split("/")
+    is_drop = len(parts) >= 3 and parts[0] == "drops" and parts[1] and parts[-1]
+    return parts[1] if is_drop else None
+
+
+def pipeline_spec(pipeline: str) -> str:
+    """The current spec of a pipeline, as its author wrote it."""
+    return f"pipelines/{pipeline}.yaml"
+
+
+def pinned_spec(pipeline: str, digest: str) -> str:
+    """An immutable copy of a spec, addressed by its digest."""
+    return f"specs/{pipeline}/{digest}.json"
+
+
+def quarantined(pipeline: str | None, generation: int, file_name: str) -> str:
+    """A refused drop, kept for its owner."""
+    return f"quarantine/{pipeline or '_unknown'}/{generation}-{file_name}"
+
+
+def sequence_entry(sequence: str, pipeline: str, number: int) -> str:
+    """The object that gives `number` to one content address."""
+    return f"sequences/{sequence}/{pipeline}/{number:010d}"
+
+
+def span(pipeline: str, span_id: str, file: str) -> str:
+    """A file of a span: `data.parquet`, `rejects.parquet` or `manifest.json`."""
+    return f"spans/{pipeline}/{span_id}/{file}"
+
+
+def dataset(pipeline: str, dataset_id: str, file: str) -> str:
+    """A file of a dataset version: `train/...`, `eval/...`, `profile.json` or `manifest.json`."""
+    return f"datasets/{pipeline}/{dataset_id}/{file}"
+
+
+def training(pipeline: str, model_id: str) -> str:
+    """The intent to train one model."""
+    return f"trainings/{pipeline}/{model_id}.json"
+
+
+def model_base(pipeline: str) -> str:
+    """The folder TF Serving loads a model's versions from."""
+    return f"models/{pipeline}"
+
+
+def model_version(pipeline: str, version: int) -> str:
+    """The SavedModel of one version."""
+    return f"{model_base(pipeline)}/{version}"
+
+
+def model_manifest(pipeline: str, model_id: str) -> str:
+    """What is known of a trained model; its existence is the commit of a training."""
+    return f"manifests/{pipeline}/{model_id}.json"
+
+
+def deployment(pipeline: str) -> str:
+    """What serving wants of the model server for one pipeline."""
+    return f"deployments/{pipeline}.json"

@@ -1,0 +1,142 @@
+"""The pipeline spec: what a person writes to say what should be learned from which files.
+
+Only the name and the label are required; the rest is inferred and shown. The same document is a file on a
+laptop and a custom resource on Kubernetes.
+"""
+
+import hashlib
+import re
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+
+PipelineName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Family = Literal["deep", "boosted-trees"]
+Metric = Literal["roc_auc", "log_loss", "accuracy"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class InvalidSpec(ValueError):
+    """The text is no pipeline spec; the message lists each field with what was expected and received."""
+
+
+class SpecModel(BaseModel):
+    """Base of every part of the spec: frozen, camelCase on the wire, and strict about unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
+
+
+class Split(SpecModel):
+    """How rows are divided. The same row always falls on the same side."""
+
+    eval_share: Share = Field(default=0.2, description="Share of rows held out for evaluation.")
+
+
+class Validation(SpecModel):
+    """When data is refused."""
+
+    max_rejected_share: float = Field(
+        default=0.05, ge=0, le=1, description="Largest share of unreadable rows in one file."
+    )
+    min_rows: int = Field(default=100, ge=2, description="Fewest labelled rows a dataset version may have.")
+
+
+class Training(SpecModel):
+    """What is trained."""
+
+    families: tuple[Family, ...] = Field(
+        default=("deep", "boosted-trees"), min_length=1, description="Model families that compete."
+    )
+    seed: int = Field(default=7, ge=0, description="Seed of everything random.")
+
+
+class Blessing(SpecModel):
+    """When a model may serve."""
+
+    metric: Metric = Field(default="roc_auc", description="The metric that decides between models.")
+    min_metrics: dict[Metric, float] = Field(
+        default={"roc_auc": 0.6},
+        description="Lowest acceptable value per metric; log_loss is a highest value.",
+    )
+    max_regression: float = Field(
+        default=0.01, ge=0, description="How much worse than the champion, on the same rows, is tolerated."
+    )
+
+
+class PipelineSpec(SpecModel):
+    """The `spec` of a pipeline."""
+
+    label: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="A SQL expression over the row, true, false or null (null rows are left out). Columns it "
+        "names are never features.",
+    )
+    leave_out: tuple[str, ...] = Field(default=(), description="Columns that must not become features.")
+    split: Split = Split()
+    validation: Validation = Validation()
+    training: Training = Training()
+    blessing: Blessing = Blessing()
+
+
+class Metadata(SpecModel):
+    """Kubernetes object metadata, as far as a pipeline uses it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: PipelineName
+
+
+class Pipeline(SpecModel):
+    """The whole document."""
+
+    api_version: Literal["tidemill.dev/v1"] = "tidemill.dev/v1"
+    kind: Literal["Pipeline"] = "Pipeline"
+    metadata: Metadata
+    spec: PipelineSpec
+
+    @property
+    def name(self) -> str:
+        """The name that drops, models and URLs use."""
+        return self.metadata.name
+
+    def to_json(self) -> str:
+        """Serialise in the canonical form that `digest` addresses."""
+        return self.model_dump_json(by_alias=True)
+
+    def digest(self) -> str:
+        """Address the spec by content: equal specs have equal digests, whatever their layout."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+
+def parse_pipeline(text: str | bytes) -> Pipeline:
+    """Read a pipeline from YAML or JSON; raise InvalidSpec naming every wrong field."""
+    try:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidSpec(f"expected YAML, received {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidSpec(f"expected a mapping with metadata and spec, received {document!r:.80}")
+    try:
+        return Pipeline.model_validate(document)
+    except ValidationError as error:
+        problems = (_problem(detail) for detail in error.errors(include_url=False))
+        raise InvalidSpec("; ".join(problems)) from error
+
+
+def is_pipeline_name(name: str) -> bool:
+    """Say whether a name can be a pipeline's: lower case letters, digits and dashes, at most 40."""
+    return re.fullmatch(NAME_PATTERN, name) is not None
+
+
+def _problem(detail: object) -> str:
+    match detail:
+        case {"loc": location, "msg": message, "input": received}:
+            return f"{'.'.join(map(str, location))}: {message}, received {received!r:.80}"
+    return str(detail)

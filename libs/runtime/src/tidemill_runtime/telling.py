@@ -1,0 +1,75 @@
+"""Events out: a fact is told once it is stored, and telling it again changes nothing."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from google.cloud.pubsub_v1 import PublisherClient
+from google.cloud.pubsub_v1.types import BatchSettings
+
+from tidemill_contracts import topology
+from tidemill_contracts.event import Event, EventData, InvalidEvent, event_id, from_message, to_message
+from tidemill_contracts.events import EVENT_TYPES, TYPE_NAMES
+from tidemill_runtime.consumer import Message, Rejected
+
+PUBLISH_TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an event follows from: the correlation of all that one drop caused, and the event before."""
+
+    correlation_id: str
+    causation_id: str | None = None
+
+
+class Teller:
+    """Publishes this service's events; returns only when Pub/Sub has them."""
+
+    def __init__(self, client: PublisherClient, *, project: str, service: str) -> None:
+        self._client = client
+        self._topic = client.topic_path(project, topology.EVENTS_TOPIC)
+        self._source = f"/tidemill/{service}"
+
+    def tell(self, data: EventData, cause: Cause) -> None:
+        """Publish one fact; raise when Pub/Sub did not take it in time."""
+        event_type = TYPE_NAMES[type(data)]
+        event = Event(
+            type=event_type,
+            source=self._source,
+            subject=data.subject,
+            data=data,
+            id=event_id(event_type, data.subject),
+            time=datetime.now(UTC),
+            correlation_id=cause.correlation_id,
+            causation_id=cause.causation_id,
+        )
+        payload, attributes = to_message(event)
+        self._client.publish(self._topic, payload, **attributes).result(timeout=PUBLISH_TIMEOUT_SECONDS)
+
+
+EventHandler = Callable[[Event], Iterable[EventData]]
+
+
+def on_events(handlers: Mapping[type[EventData], EventHandler], teller: Teller) -> Callable[[Message], None]:
+    """Make a message handler from a table of event handlers; what a handler yields is told as it comes."""
+
+    def handle(message: Message) -> None:
+        try:
+            event = from_message(message.data, message.attributes, EVENT_TYPES)
+        except InvalidEvent as error:
+            raise Rejected("invalid-event", str(error)) from error
+        handler = handlers.get(type(event.data))
+        if handler is None:
+            raise Rejected(
+                "unexpected-event", f"expected one of {sorted(map(str, handlers))}, received {event.type}"
+            )
+        for data in handler(event):
+            teller.tell(data, Cause(event.correlation_id, event.id))
+
+    return handle
+
+
+def publisher_client() -> PublisherClient:
+    """Open a publisher that sends each message at once: events are few, and someone waits for each."""
+    return PublisherClient(BatchSettings(max_messages=1))
