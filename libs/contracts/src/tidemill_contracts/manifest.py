@@ -57,8 +57,8 @@ class DatasetManifest(ProfileModel):
 class GoldenPredictions(ProfileModel):
     """Rows with the answers that the model gave in training, so that serving can prove it gives the same.
 
-    `inputs` maps a feature to its column of values (numbers, or strings; None for missing), `outputs` an
-    output to its column of numbers.
+    `inputs` maps a feature to its column of float32 numbers (None where missing) or strings (empty where
+    missing), `outputs` an output to its column of numbers.
     """
 
     inputs: dict[str, tuple[float | str | None, ...]]

@@ -1,0 +1,1 @@
+"""Google Cloud on one machine: the event broker, bucket notifications, the supervisor and the CLI."""

@@ -1,0 +1,5 @@
+"""`python -m tidemill_local.bucket`."""
+
+from tidemill_local.bucket.app import main
+
+main()

@@ -1,0 +1,14 @@
+"""Why a model version cannot be deployed."""
+
+
+class Unservable(Exception):
+    """The model server cannot serve this version as it was trained. `code` is stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class ModelServerAway(Exception):
+    """The model server does not answer; it may later."""

@@ -1,0 +1,161 @@
+"""TF Serving, driven over its own gRPC API. The one place that knows its messages."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemill_contracts import tfserving
+from tidemill_contracts.manifest import GoldenPredictions
+from tidemill_contracts.tensors import to_array, to_proto
+from tidemill_runtime.logs import get_logger
+from tidemill_serving.errors import ModelServerAway, Unservable
+
+CALL_SECONDS = 10
+POLL_SECONDS = 0.05
+AVAILABLE = "AVAILABLE"
+# Float32 arithmetic in another process and batch: equal to the last digits, not always to the last bit.
+RELATIVE_TOLERANCE = 1e-4
+ABSOLUTE_TOLERANCE = 1e-5
+AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the model server should load of one model, from where, under which labels."""
+
+    name: str
+    base_path: str
+    versions: tuple[int, ...]
+    labels: Mapping[str, int]
+
+
+class ModelServer:
+    """A client of PredictionService and ModelService. Raises ModelServerAway when nobody answers."""
+
+    def __init__(self, address: str, *, load_timeout_seconds: float) -> None:
+        self.address = address
+        self._load_timeout_seconds = load_timeout_seconds
+        self._channel = grpc.insecure_channel(address)
+        self._models = tfserving.ModelServiceStub(self._channel)
+        self._predictions = tfserving.PredictionServiceStub(self._channel)
+        self._told: dict[str, ModelConfig] = {}
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def check(self) -> None:
+        """Raise ModelServerAway unless the server answers."""
+        self.states("tidemill-readiness-probe")
+
+    def configure(self, configs: Sequence[ModelConfig]) -> None:
+        """Replace the whole configuration; what is no longer named is unloaded.
+
+        Returns when the server took it, which may be before or after the models are loaded.
+        """
+        models = [_config_message(config) for config in configs]
+        request = tfserving.ReloadConfigRequest(config={"model_config_list": {"config": models}})
+        with _answers():
+            reply = self._models.HandleReloadConfigRequest(request, timeout=self._load_timeout_seconds)
+        self._told = {config.name: config for config in configs}
+        if reply.status.error_code:
+            get_logger().warning("model-server-config", status=reply.status.error_message)
+
+    def holds(self, config: ModelConfig) -> bool:
+        """Say whether the server was told this of the model, and still knows every version of it."""
+        return self._told.get(config.name) == config and set(config.versions) <= set(self.states(config.name))
+
+    def states(self, model: str) -> dict[int, tuple[str, str]]:
+        """Map each known version of a model to its state and error text; empty for an unknown model."""
+        request = tfserving.GetModelStatusRequest(model_spec={"name": model})
+        try:
+            with _answers():
+                reply = self._models.GetModelStatus(request, timeout=CALL_SECONDS)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.NOT_FOUND:
+                return {}
+            raise
+        return {
+            status.version: (_state_name(status.state), status.status.error_message)
+            for status in reply.model_version_status
+        }
+
+    def await_available(self, model: str, version: int) -> None:
+        """Wait until a version can answer; raise Unservable when it ended or takes too long."""
+        deadline = time.monotonic() + self._load_timeout_seconds
+        state, error = "", ""
+        while time.monotonic() < deadline:
+            state, error = self.states(model).get(version, ("not yet known", ""))
+            if state == AVAILABLE:
+                return
+            if state == "END":
+                break
+            time.sleep(POLL_SECONDS)
+        raise Unservable(
+            "load-failed",
+            f"expected {model} version {version} AVAILABLE, received {state}: {error or 'no error'}",
+        )
+
+    def verify(self, model: str, version: int, golden: GoldenPredictions) -> None:
+        """Ask the golden rows; raise Unservable unless the answers are those given in training."""
+        request = tfserving.PredictRequest(model_spec={"name": model, "version": {"value": version}})
+        for name, column in golden.inputs.items():
+            request.inputs[name].CopyFrom(to_proto(_column(column)))
+        try:
+            with _answers():
+                reply = self._predictions.Predict(request, timeout=CALL_SECONDS)
+        except grpc.RpcError as error:
+            raise Unservable(
+                "predict-failed", f"expected golden predictions, received {error.details()}"
+            ) from error
+        for name, expected in golden.outputs.items():
+            received = to_array(reply.outputs[name]).ravel() if name in reply.outputs else np.empty(0)
+            _check_equal(name, np.asarray(expected), received)
+
+
+def _check_equal(name: str, expected: NDArray[Any], received: NDArray[Any]) -> None:
+    same = received.shape == expected.shape and np.allclose(
+        received, expected, rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE
+    )
+    if not same:
+        raise Unservable(
+            "golden-mismatch",
+            f"output {name}: expected {expected.round(6).tolist()}, received {received.round(6).tolist()}",
+        )
+
+
+def _column(values: Sequence[float | str | None]) -> NDArray[Any]:
+    if any(isinstance(value, str) for value in values):
+        return np.array([str(value).encode() for value in values], dtype=object)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+
+
+def _config_message(config: ModelConfig) -> object:
+    return tfserving.ModelConfig(
+        name=config.name,
+        base_path=config.base_path,
+        model_platform="tensorflow",
+        model_version_policy={"specific": {"versions": config.versions}},
+        version_labels=config.labels,
+    )
+
+
+def _state_name(state: int) -> str:
+    return str(tfserving.ModelVersionStatus.State.Name(state))
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        if error.code() in AWAY:
+            raise ModelServerAway(
+                f"expected an answer, received {error.code().name}: {error.details()}"
+            ) from error
+        raise

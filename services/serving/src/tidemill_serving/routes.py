@@ -1,0 +1,59 @@
+"""The routes that gateways follow: a board with the present table, and the stream that copies it to them."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+import grpc
+
+from tidemill_contracts.pb.routes_pb2 import Route, RouteTable, WatchRequest
+from tidemill_contracts.pb.routes_pb2_grpc import RoutesServicer
+from tidemill_runtime.logs import get_logger
+
+# How long a silent stream goes between two looks at whether its gateway is still there.
+LOOK_SECONDS = 1.0
+
+
+class RouteBoard:
+    """The present route table. Until the first one is known, gateways wait."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._table: RouteTable | None = None
+
+    def show(self, routes: Iterable[Route]) -> None:
+        """Put up a table; nothing happens when it says what the last one said."""
+        with self._changed:
+            table = RouteTable(routes=routes)
+            if self._table is not None and list(self._table.routes) == list(table.routes):
+                return
+            # Milliseconds keep revisions growing over a restart of this process.
+            last = self._table.revision if self._table else 0
+            table.revision = max(int(time.time() * 1000), last + 1)
+            self._table = table
+            self._changed.notify_all()
+
+    def next_after(self, revision: int, timeout_seconds: float) -> RouteTable | None:
+        """Wait for a table newer than `revision`; None when none came in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_newer(revision), timeout_seconds)
+            return self._table if self._is_newer(revision) else None
+
+    def _is_newer(self, revision: int) -> bool:
+        return self._table is not None and self._table.revision > revision
+
+
+class RoutesService(RoutesServicer):
+    """Streams the board to every gateway that watches."""
+
+    def __init__(self, board: RouteBoard) -> None:
+        self._board = board
+
+    def Watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[RouteTable]:  # noqa: N802
+        get_logger().info("gateway-watches", gateway=request.gateway)
+        revision = -1
+        while context.is_active():
+            table = self._board.next_after(revision, LOOK_SECONDS)
+            if table is not None:
+                revision = table.revision
+                yield table
