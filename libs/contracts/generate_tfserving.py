@@ -4,7 +4,7 @@ Development time only: it imports TensorFlow so that nothing else has to. The re
 FileDescriptorSet holding the two services of TensorFlow Serving and the messages they can carry.
 """
 
-# ruff: noqa: INP001, T201 -- a script, run by hand
+# ruff: noqa: T201 -- a script, run by hand
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
 )
-from tensorflow_serving.apis import (  # type: ignore[import-untyped]
+from tensorflow_serving.apis import (
     model_service_pb2,
     prediction_log_pb2,
     prediction_service_pb2,

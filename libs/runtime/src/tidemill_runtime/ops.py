@@ -36,6 +36,11 @@ class OpsServer:
         self._server = make_server(host, port, self._answer, _Server, _QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="ops", daemon=True)
 
+    @property
+    def port(self) -> int:
+        """The port that was bound; the one the system chose when 0 was asked for."""
+        return self._server.server_port
+
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()

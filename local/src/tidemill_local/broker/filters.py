@@ -6,10 +6,9 @@ joined with NOT (or `-`), AND, OR and parentheses. As in Cloud Pub/Sub, operator
 AND and OR mix only with parentheses.
 """
 
+import re
+from ast import literal_eval
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import pyparsing as pp
 
 from tidemill_local.broker.errors import InvalidArgumentError
 
@@ -17,6 +16,8 @@ Attributes = Mapping[str, str]
 Predicate = Callable[[Attributes], bool]
 
 MAX_FILTER_BYTES = 256
+
+_TOKEN = re.compile(r'\s*(?:("(?:[^"\\\n]|\\.)*")|([A-Za-z0-9_][A-Za-z0-9_-]*)|(!=|[-=:.,()]))')
 
 
 def compile_filter(text: str) -> Predicate:
@@ -29,33 +30,110 @@ def compile_filter(text: str) -> Predicate:
         raise InvalidArgumentError(
             f"Invalid filter: expected at most {MAX_FILTER_BYTES} bytes, received {len(text.encode())}"
         )
-    try:
-        predicate: Predicate = _grammar().parse_string(text, parse_all=True)[0]
-    except pp.ParseException as error:
-        raise InvalidArgumentError(f"Invalid filter: {error.msg} at column {error.column} of {text!r}") from error
+    parser = _Parser(text)
+    predicate = parser.expression()
+    parser.expect("")
     return predicate
 
 
-def _grammar() -> pp.ParserElement:
-    literal = pp.QuotedString('"', esc_char="\\", unquote_results=True)
-    key = pp.Word(pp.alphanums + "_-") | literal
-    attribute = pp.Suppress("attributes") + pp.Suppress(".") + key
-    has = pp.Suppress("attributes") + pp.Suppress(":") + key
-    equals = attribute + pp.Suppress("=") + literal
-    differs = attribute + pp.Suppress("!=") + literal
-    prefix = pp.Suppress("hasPrefix") + "(" + attribute + "," + literal + ")"
-    expression = pp.Forward()
-    term = pp.Forward()
-    negation = (pp.Suppress(pp.Keyword("NOT")) | pp.Suppress("-")) + term
-    comparison = (
-        has.set_parse_action(_has)
-        | equals.set_parse_action(_equals)
-        | differs.set_parse_action(_differs)
-        | prefix.set_parse_action(_prefix)
-    )
-    group = pp.Suppress("(") + expression + pp.Suppress(")")
-    term <<= negation.set_parse_action(_negation) | comparison | group
-    conjunction = term + pp.OneOrMore(pp.Suppress(pp.Keyword("AND")) + term)
-    disjunction = term + pp.OneOrMore(pp.Suppress(pp.Keyword("OR")) + term)
-    expression <<= conjunction.set_parse_action(_all) | disjunction.set_parse_action(_any) | term
-    return expression
+class _Parser:
+    """Recursive descent over the tokens; each method consumes what it is named after."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._end = 0
+        self._advance()
+
+    def expression(self) -> Predicate:
+        terms = [self._term()]
+        operator = self._token if self._token in ("AND", "OR") else ""
+        while operator and self._token == operator:
+            self._advance()
+            terms.append(self._term())
+        if len(terms) == 1:
+            return terms[0]
+        if operator == "AND":
+            return lambda attributes: all(term(attributes) for term in terms)
+        return lambda attributes: any(term(attributes) for term in terms)
+
+    def expect(self, token: str) -> None:
+        if self._token != token:
+            raise self._error(f"'{token}'" if token else "the end, AND or OR (mixed only with parentheses)")
+        self._advance()
+
+    def _term(self) -> Predicate:
+        if self._token in ("NOT", "-"):
+            self._advance()
+            negated = self._term()
+            return lambda attributes: not negated(attributes)
+        if self._token == "(":
+            self._advance()
+            inner = self.expression()
+            self.expect(")")
+            return inner
+        return self._prefix() if self._token == "hasPrefix" else self._comparison()
+
+    def _prefix(self) -> Predicate:
+        self._advance()
+        self.expect("(")
+        self.expect("attributes")
+        self.expect(".")
+        key = self._key()
+        self.expect(",")
+        prefix = self._string()
+        self.expect(")")
+        return lambda attributes: key in attributes and attributes[key].startswith(prefix)
+
+    def _comparison(self) -> Predicate:
+        self.expect("attributes")
+        if self._token == ":":
+            self._advance()
+            present = self._key()
+            return lambda attributes: present in attributes
+        self.expect(".")
+        key = self._key()
+        operator = self._token
+        if operator not in ("=", "!="):
+            raise self._error("'=' or '!='")
+        self._advance()
+        value = self._string()
+        if operator == "=":
+            return lambda attributes: key in attributes and attributes[key] == value
+        return lambda attributes: key not in attributes or attributes[key] != value
+
+    def _key(self) -> str:
+        if self._token.startswith('"'):
+            return self._string()
+        if not re.match(r"\w", self._token):
+            raise self._error("an attribute key")
+        key = self._token
+        self._advance()
+        return key
+
+    def _string(self) -> str:
+        if not self._token.startswith('"'):
+            raise self._error("a string in double quotes")
+        try:
+            value = str(literal_eval(self._token))
+        except (SyntaxError, ValueError) as error:
+            raise self._error("a valid escape sequence") from error
+        self._advance()
+        return value
+
+    def _advance(self) -> None:
+        """Move to the next token; the end of the text is the empty token."""
+        self._start = self._end
+        match = _TOKEN.match(self._text, self._end)
+        if match:
+            self._token, self._end = match[match.lastindex or 0], match.end()
+        elif self._text[self._end :].strip():
+            self._token = self._text[self._end :].strip()[0]
+            raise self._error("an operator, a key or a string")
+        else:
+            self._token = ""
+
+    def _error(self, expected: str) -> InvalidArgumentError:
+        received = f"'{self._token}'" if self._token else "the end"
+        return InvalidArgumentError(
+            f"Invalid filter: expected {expected}, received {received} at column {self._start + 1} of {self._text!r}"
+        )

@@ -1,0 +1,67 @@
+# Every step a fresh machine needs is here: git, make and Python 3.11 or newer are all that must be there before.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PARTS := libs/contracts libs/runtime services/ingest services/transform services/trainer services/serving \
+  services/gateway local
+export UV_PYTHON := $(BIN)/python
+export UV_LINK_MODE := copy
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up test test-fast test-integration chaos lint types generate lock images clean
+
+help: ## Show what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+setup: $(VENV)/.run ## Create the virtual environment with all that Tidemill needs to run
+
+setup-dev: $(VENV)/.dev ## Add what its tests and checks need
+
+demo: setup ## Drop a month of real flights, watch it become a served model, ask it
+	@$(BIN)/tidemill demo
+
+up: setup ## Start Tidemill here and keep it running; Ctrl-C stops it
+	@$(BIN)/tidemill up
+
+test: lint types test-fast test-integration ## Run every check and test but the slow chaos tier
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup-dev
+	$(BIN)/mypy $(foreach part,$(PARTS),$(part)/src)
+
+test-fast: setup-dev ## Each part's own tests
+	$(BIN)/pytest -q $(foreach part,$(PARTS),$(part)/tests) tests/contract tests/deploy
+
+test-integration: setup-dev ## All services together, as real processes
+	$(BIN)/pytest -q tests/integration
+
+chaos: setup-dev ## Kill processes at random moments of the flow, 50 seeds
+	$(BIN)/pytest -q tests/chaos --kills 50
+
+generate: setup-dev ## Regenerate protobuf code and rendered manifests
+	scripts/generate
+
+lock: $(VENV)/.dev ## Resolve all dependencies anew
+	scripts/lock
+
+$(VENV)/.uv: requirements/bootstrap.txt
+	@scripts/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.uv requirements/run.txt $(foreach part,$(PARTS),$(part)/pyproject.toml)
+	@echo "Installing Tidemill (about 3 GB, most of it TensorFlow) ..."
+	@$(BIN)/uv pip install -q --require-hashes -r requirements/run.txt
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation $(foreach part,$(PARTS),-e $(part))
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	@$(BIN)/uv pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+clean: ## Remove the virtual environment and local state
+	rm -rf $(VENV) .tidemill

@@ -1,0 +1,56 @@
+"""Rules of the pipeline spec: little is required, nothing unknown is accepted, errors name the field."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
+
+SCHEMA = Path(__file__).parents[1] / "schema" / "pipeline.schema.json"
+SHORTEST = "metadata: {name: flights}\nspec: {label: arr_delay >= 15}"
+
+
+def test_a_name_and_a_label_are_enough() -> None:
+    pipeline = parse_pipeline(SHORTEST)
+
+    assert (pipeline.name, pipeline.spec.label) == ("flights", "arr_delay >= 15")
+
+
+def test_the_digest_follows_the_meaning_and_not_the_layout() -> None:
+    same = "spec:\n  label: 'arr_delay >= 15'\n  leaveOut: []\nkind: Pipeline\nmetadata:\n  name: flights"
+
+    assert parse_pipeline(same).digest() == parse_pipeline(SHORTEST).digest()
+    assert parse_pipeline(SHORTEST.replace("15", "30")).digest() != parse_pipeline(SHORTEST).digest()
+
+
+def test_a_pinned_spec_reads_back_as_the_same() -> None:
+    pipeline = parse_pipeline(SHORTEST)
+
+    assert parse_pipeline(pipeline.to_json()) == pipeline
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("metadata: {name: flights}\nspec: {}", "spec.label: Field required"),
+        ("metadata: {name: flights}\nspec: {lable: x, label: y}", "spec.lable: Extra inputs"),
+        ("metadata: {name: Flights}\nspec: {label: y}", "received 'Flights'"),
+        ("metadata: {name: ../etc}\nspec: {label: y}", "metadata.name"),
+        ("metadata: {name: f}\nspec: {label: y, split: {evalShare: 1.5}}", "spec.split.evalShare"),
+        ("kind: Pipe\nmetadata: {name: f}\nspec: {label: y}", "kind: Input should be 'Pipeline'"),
+        ("- a\n- b", "expected a mapping"),
+        ("a: [", "expected YAML"),
+        (b"\xff\xfe\x00", "expected YAML"),
+        ("!!python/object/apply:os.system ['true']", "expected YAML"),
+    ],
+)
+def test_a_wrong_spec_is_refused_with_the_field_and_what_was_received(text: str | bytes, says: str) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        parse_pipeline(text)
+
+    assert says in str(refused.value)
+
+
+def test_the_exported_json_schema_is_the_one_the_code_checks() -> None:
+    assert json.loads(SCHEMA.read_text()) == Pipeline.model_json_schema(by_alias=True)

@@ -1,0 +1,37 @@
+"""Rules of sequences: every key one number, every number one key, without gaps, whoever asks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.sequence import Sequence
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Sequence:
+    return Sequence(FolderStore(tmp_path), "spans", "flights")
+
+
+def test_numbers_increase_from_one_and_stay(sequence: Sequence) -> None:
+    assert [sequence.allocate(key) for key in ("a", "b", "a", "c", "b")] == [1, 2, 1, 3, 2]
+    assert sequence.keys() == {1: "a", 2: "b", 3: "c"}
+
+
+def test_pipelines_and_kinds_count_apart(sequence: Sequence) -> None:
+    sequence.allocate("a")
+
+    assert Sequence(sequence.store, "spans", "other").allocate("a") == 1
+    assert Sequence(sequence.store, "models", "flights").allocate("b") == 1
+
+
+def test_many_at_once_get_distinct_numbers_without_gaps(sequence: Sequence) -> None:
+    keys = [f"key-{number % 20}" for number in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(sequence.allocate, keys))
+
+    assert sorted(set(numbers)) == list(range(1, 21))
+    assert {keys[index]: number for index, number in enumerate(numbers)} == {
+        key: number for number, key in sequence.keys().items()
+    }

@@ -1,0 +1,241 @@
+"""One subscription's delivery as a pure state machine: no I/O, no protobuf, an injected clock.
+
+A pending message is ready, out on a lease, waiting for its retry, or parked for the dead-letter topic.
+The caller writes an ack down first and calls `settle` afterwards, so that nothing is forgotten before it
+is durable. Methods that can end a delivery without an ack return the messages concerned: the caller
+records their failures, and forwards those for which `is_exhausted` holds.
+"""
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from tidemill_local.broker.delivery import Clock, Consumer, Delivery, DeliveryPolicy, Lease, Message, Pending
+from tidemill_local.broker.lanes import Lanes
+
+INVALID_ACK_ID = "PERMANENT_FAILURE_INVALID_ACK_ID"
+UNORDERED_ACK_ID = "TRANSIENT_FAILURE_UNORDERED_ACK_ID"
+
+_FORWARDING_RETRY_SECONDS = 10.0
+
+
+class RefusedAckError(Exception):
+    """An ack id that exactly-once delivery does not accept; the argument is Cloud Pub/Sub's reason for it."""
+
+
+class Subscription:
+    """Messages waiting for, or out with, the consumers of one subscription."""
+
+    def __init__(self, policy: DeliveryPolicy, clock: Clock, lease_ids: Iterator[int]) -> None:
+        self.policy = policy
+        self._clock = clock
+        self._lease_ids = lease_ids
+        self._clear()
+
+    def _clear(self) -> None:
+        self.pending: dict[int, Pending] = {}
+        self._ready: deque[Pending] = deque()
+        self._lanes = Lanes()
+        self._leased: dict[int, Pending] = {}
+        self._expiries: list[tuple[float, int, Lease]] = []
+        self._retries: list[tuple[float, int, Pending]] = []
+
+    def add(self, message: Message, failures: int = 0, lease: Lease | None = None) -> None:
+        """Take in a message; with `lease`, one that was already out when the broker last stopped."""
+        pending = self.pending[message.seq] = Pending(message, failures)
+        if lease is not None and not self._is_keyed(pending):
+            self._start(pending, lease)
+        else:
+            self._make_ready(pending, is_new=True)
+
+    def reset(self, messages: Iterable[Message]) -> None:
+        """Start over with exactly `messages`, none delivered yet (seek)."""
+        for pending in list(self._leased.values()):
+            self._end_lease(pending)
+        self._clear()
+        for message in messages:
+            self.add(message)
+
+    def ready_count(self, consumer: Consumer) -> int:
+        """Roughly how many messages could go to `consumer` now; 0 means none at all."""
+        while self._ready and not self._is_ready(self._ready[0]):
+            self._ready.popleft()
+        return len(self._ready) + self._lanes.ready_count(consumer)
+
+    def take(self, consumer: Consumer, limit: int, limit_bytes: int) -> list[Delivery]:
+        """Lease messages to `consumer` as far as its flow control, `limit` and `limit_bytes` allow."""
+        deliveries: list[Delivery] = []
+        taken_bytes = 0
+        expires_at = self._clock() + consumer.ack_deadline_seconds
+        while len(deliveries) < limit and taken_bytes < limit_bytes and consumer.has_room():
+            pending = self._next_for(consumer)
+            if pending is None:
+                break
+            lease = Lease(next(self._lease_ids), consumer, expires_at)
+            self._start(pending, lease)
+            taken_bytes += pending.message.size_bytes
+            attempt = pending.failures + 1 if self.policy.max_delivery_attempts else 0
+            deliveries.append(Delivery(pending.message.seq, lease.lease_id, attempt))
+        return deliveries
+
+    def ack(self, seq: int, lease_id: int) -> list[int]:
+        """The sequence numbers this ack settles, for the caller to write down and pass to `settle`.
+
+        Without exactly-once delivery the ack of a superseded delivery counts as well: the work was done.
+
+        Raises:
+            RefusedAckError: exactly-once delivery, and the lease is not the current one or out of turn.
+        """
+        pending = self.pending.get(seq)
+        if self.policy.exactly_once:
+            pending = self._current(pending, lease_id)
+        if pending is None:
+            return []
+        if not self._is_keyed(pending):
+            return [seq]
+        if self.policy.exactly_once and not self._lanes.is_next_to_settle(pending):
+            raise RefusedAckError(UNORDERED_ACK_ID)
+        self._end_lease(pending)
+        return self._lanes.ack(pending)
+
+    def settle(self, seqs: Iterable[int]) -> list[Message]:
+        """Forget messages for good; return those that were pending."""
+        settled = []
+        for seq in seqs:
+            pending = self.pending.get(seq)
+            if pending is None:
+                continue
+            self._end_lease(pending)
+            if self._is_keyed(pending):
+                self._lanes.remove(pending)
+            del self.pending[seq]
+            settled.append(pending.message)
+        return settled
+
+    def modify(self, seq: int, lease_id: int, seconds: float) -> list[Pending]:
+        """Extend a lease, or end it with 0 seconds (nack). A superseded lease is left alone.
+
+        Raises:
+            RefusedAckError: exactly-once delivery, and the lease is not the current one.
+        """
+        pending = self.pending.get(seq)
+        if self.policy.exactly_once:
+            pending = self._current(pending, lease_id)
+        if pending is None or pending.lease is None or pending.lease.lease_id != lease_id:
+            return []
+        if seconds <= 0:
+            self._fail(pending)
+            return [pending]
+        expires_at = self._clock() + seconds
+        is_sooner = expires_at < pending.lease.expires_at
+        pending.lease.expires_at = expires_at
+        if is_sooner:
+            heapq.heappush(self._expiries, (expires_at, seq, pending.lease))
+        return []
+
+    def release(self, consumer: Consumer) -> list[Pending]:
+        """End every lease of a consumer that is gone."""
+        return self._fail_all(
+            pending for pending in self._leased.values() if pending.lease and pending.lease.consumer is consumer
+        )
+
+    def advance(self) -> list[Pending]:
+        """Make due retries ready and end overdue leases."""
+        now = self._clock()
+        while self._retries and self._retries[0][0] <= now:
+            self._resume(heapq.heappop(self._retries)[2])
+        overdue = []
+        while self._expiries and self._expiries[0][0] <= now:
+            _, seq, lease = heapq.heappop(self._expiries)
+            pending = self._leased.get(seq)
+            if pending is None or pending.lease is not lease:
+                continue
+            if lease.expires_at > now:
+                heapq.heappush(self._expiries, (lease.expires_at, seq, lease))
+            else:
+                overdue.append(pending)
+        return self._fail_all(overdue)
+
+    def next_due(self) -> float:
+        """When `advance` may next have something to do; infinity for never."""
+        due = [heap[0][0] for heap in (self._expiries, self._retries) if heap]
+        return min(due, default=math.inf)
+
+    def retry_forwarding(self, pending: Pending) -> None:
+        """Put back an exhausted message whose dead-letter topic did not take it."""
+        self._retry_at(pending, self._clock() + _FORWARDING_RETRY_SECONDS)
+
+    def is_exhausted(self, pending: Pending) -> bool:
+        """Whether the message has used up its delivery attempts."""
+        limit = self.policy.max_delivery_attempts
+        return limit is not None and pending.failures >= limit
+
+    def _is_keyed(self, pending: Pending) -> bool:
+        return self.policy.ordered and bool(pending.message.ordering_key)
+
+    def _is_ready(self, pending: Pending) -> bool:
+        return pending.lease is None and self.pending.get(pending.message.seq) is pending
+
+    def _current(self, pending: Pending | None, lease_id: int) -> Pending:
+        lease = pending.lease if pending else None
+        if not (pending and lease and lease.lease_id == lease_id and lease.expires_at > self._clock()):
+            raise RefusedAckError(INVALID_ACK_ID)
+        return pending
+
+    def _next_for(self, consumer: Consumer) -> Pending | None:
+        while self._ready:
+            pending = self._ready.popleft()
+            if self._is_ready(pending):
+                return pending
+        return self._lanes.next_for(consumer)
+
+    def _start(self, pending: Pending, lease: Lease) -> None:
+        pending.lease = lease
+        seq = pending.message.seq
+        self._leased[seq] = pending
+        lease.consumer.outstanding_messages += 1
+        lease.consumer.outstanding_bytes += pending.message.size_bytes
+        heapq.heappush(self._expiries, (lease.expires_at, seq, lease))
+
+    def _end_lease(self, pending: Pending) -> None:
+        if pending.lease is None:
+            return
+        pending.lease.consumer.outstanding_messages -= 1
+        pending.lease.consumer.outstanding_bytes -= pending.message.size_bytes
+        pending.lease = None
+        del self._leased[pending.message.seq]
+
+    def _fail_all(self, candidates: Iterable[Pending]) -> list[Pending]:
+        failed = []
+        for pending in sorted(candidates, key=lambda each: each.message.seq):
+            # An earlier message of the same key may have taken this one back already.
+            if pending.lease is not None:
+                self._fail(pending)
+                failed.append(pending)
+        return failed
+
+    def _fail(self, pending: Pending) -> None:
+        self._end_lease(pending)
+        pending.failures += 1
+        if self._is_keyed(pending):
+            for later in self._lanes.rewind(pending):
+                self._end_lease(later)
+        if not self.is_exhausted(pending):
+            backoff_seconds = self.policy.backoff_seconds(pending.failures)
+            self._retry_at(pending, self._clock() + backoff_seconds) if backoff_seconds else self._resume(pending)
+
+    def _retry_at(self, pending: Pending, due: float) -> None:
+        heapq.heappush(self._retries, (due, pending.message.seq, pending))
+
+    def _resume(self, pending: Pending) -> None:
+        if self.pending.get(pending.message.seq) is pending:
+            self._make_ready(pending, is_new=False)
+
+    def _make_ready(self, pending: Pending, *, is_new: bool) -> None:
+        if not self._is_keyed(pending):
+            self._ready.append(pending)
+        elif is_new:
+            self._lanes.add(pending)
+        else:
+            self._lanes.resume(pending)

@@ -1,0 +1,49 @@
+"""The one way a request is refused: a canonical code and a sentence. Transports map the code."""
+
+from enum import StrEnum
+
+MAX_MESSAGE_BYTES = 1024
+
+
+class Code(StrEnum):
+    """The canonical codes of gRPC and TensorFlow, by their names."""
+
+    OK = "OK"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    NOT_FOUND = "NOT_FOUND"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    ABORTED = "ABORTED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    UNIMPLEMENTED = "UNIMPLEMENTED"
+    INTERNAL = "INTERNAL"
+    UNAVAILABLE = "UNAVAILABLE"
+    DATA_LOSS = "DATA_LOSS"
+
+
+class Refused(Exception):
+    """The request has no answer; `message` is for the caller."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+def invalid(message: str) -> Refused:
+    """Make the refusal of a request that is wrong in itself."""
+    return Refused(Code.INVALID_ARGUMENT, message)
+
+
+def truncated(message: str) -> str:
+    """Cut another server's message to the length TensorFlow Serving sends over gRPC."""
+    encoded = message.encode(errors="replace")
+    if len(encoded) <= MAX_MESSAGE_BYTES:
+        return message
+    return encoded[:MAX_MESSAGE_BYTES].decode(errors="ignore") + "...TRUNCATED"

@@ -1,0 +1,47 @@
+"""What a path below /v1/ asks for, by the rules of TensorFlow Serving's REST API."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+from tidemill_gateway.errors import invalid
+
+Verb = Literal["models", "status", "metadata", "predict", "classify", "regress"]
+
+_SERVABLE = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
+_POST = re.compile(rf"/v1/models/(?P<name>[^/:]+){_SERVABLE}:(?P<verb>classify|regress|predict)", re.IGNORECASE)
+_GET = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_SERVABLE}(?:/(?P<verb>metadata))?", re.IGNORECASE)
+_PATTERNS = {"POST": _POST, "GET": _GET}
+_MAX_VERSION = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model as a request names it: by version, by label, or neither."""
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+    def __str__(self) -> str:
+        return f"Latest({self.name})" if self.version is None else f"Specific({self.name}, {self.version})"
+
+
+def read_path(method: str, path: str) -> tuple[Verb, ModelRef]:
+    """Return what is asked, and of which model (name empty for the list of models).
+
+    `path` is percent-encoded, without the query. Raises Refused when it is malformed for the method.
+    """
+    match = _PATTERNS[method].fullmatch(path) if method in _PATTERNS else None
+    if match is None:
+        raise invalid(f"Malformed request: {method} {path}")
+    name, version, label, verb = match.group("name", "version", "label", "verb")
+    if version is not None and (len(version) > 19 or int(version) > _MAX_VERSION):
+        raise invalid(f"Failed to convert version: {version} to numeric.")
+    if name is None and (version or label or verb):
+        raise invalid("Missing model name in request.")
+    ref = ModelRef(unquote(name or ""), None if version is None else int(version), label and unquote(label))
+    if verb:
+        return verb.lower(), ref
+    return ("status" if name else "models"), ref
