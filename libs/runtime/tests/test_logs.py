@@ -2,25 +2,37 @@
 
 import json
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from tidemill_runtime.logs import configure_logging, get_logger
 
-
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-
-
-@pytest.fixture(autouse=True)
-def _json_logs(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging("ingest", log_format="json", level="INFO")
+Lines = list[dict[str, object]]
+Logged = Callable[[Callable[[], object]], Lines]
 
 
-def test_a_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    get_logger().warning("drop-refused", name='a "quoted"\nname')
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Logged:
+    """Run something with logs configured as a service does, and return the lines it wrote."""
 
-    (line,) = lines(capsys)
+    def run(write: Callable[[], object]) -> Lines:
+        root = logging.getLogger()
+        before = root.handlers
+        configure_logging("ingest", log_format="json", level="INFO")
+        try:
+            write()
+        finally:
+            root.handlers = before
+        return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    return run
+
+
+def test_a_line_has_cloud_loggings_fields(logged: Logged) -> None:
+    (line,) = logged(lambda: get_logger().warning("drop-refused", name='a "quoted"\nname'))
+
     assert line["severity"] == "WARNING"
     assert line["message"] == "drop-refused"
     assert line["name"] == 'a "quoted"\nname'
@@ -28,24 +40,24 @@ def test_a_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) ->
     assert "time" in line
 
 
-def test_a_librarys_warning_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
-    logging.getLogger("some.library").warning("careful: %s", "x")
+def test_a_librarys_warning_is_json_too(logged: Logged) -> None:
+    (line,) = logged(lambda: logging.getLogger("some.library").warning("careful: %s", "x"))
 
-    (line,) = lines(capsys)
     assert (line["severity"], line["message"]) == ("WARNING", "careful: x")
 
 
-def test_a_traceback_stays_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        int("inner")
-    except ValueError:
-        get_logger().exception("handler-failed")
+def test_a_traceback_stays_in_its_line(logged: Logged) -> None:
+    def fail() -> None:
+        with suppress(ValueError):
+            try:
+                int("inner")
+            except ValueError:
+                get_logger().exception("handler-failed")
+                raise
 
-    (line,) = lines(capsys)
+    (line,) = logged(fail)
     assert "ValueError: invalid literal" in str(line["exception"])
 
 
-def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    get_logger().debug("detail")
-
-    assert lines(capsys) == []
+def test_lines_below_the_level_are_not_written(logged: Logged) -> None:
+    assert logged(lambda: get_logger().debug("detail")) == []

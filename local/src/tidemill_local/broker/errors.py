@@ -48,7 +48,9 @@ class AckIdError(BrokerError):
     """
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
-        super().__init__("Some acknowledgement ids in the request were invalid. This could be because they expired.")
+        super().__init__(
+            "Some acknowledgement ids in the request were invalid. This could be because they expired."
+        )
         self.reasons = reasons
 
 

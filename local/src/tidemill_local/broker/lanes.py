@@ -14,14 +14,17 @@ from tidemill_local.broker.delivery import Consumer, Pending
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """`sent` messages at the front of `queue` are out with `consumer`; `acked` of them wait for their turn."""
+    """`sent` messages at the front of `queue` are out with `consumer`, and `acked` of them wait for their turn.
+
+    Nothing more is sent while `paused_by`, a failed message, waits for its retry.
+    """
 
     key: str
     queue: deque[Pending] = field(default_factory=deque)
     sent: int = 0
     consumer: Consumer | None = None
     acked: set[int] = field(default_factory=set)
-    paused: bool = False
+    paused_by: Pending | None = None
 
 
 class Lanes:
@@ -35,6 +38,10 @@ class Lanes:
     def add(self, pending: Pending) -> None:
         key = pending.message.ordering_key
         lane = self._lanes.setdefault(key, Lane(key))
+        self._unfile(lane)
+        if pending.lease is not None and lane.sent == len(lane.queue):
+            lane.sent += 1
+            lane.consumer = pending.lease.consumer
         lane.queue.append(pending)
         self._file(lane)
 
@@ -44,10 +51,10 @@ class Lanes:
 
     def next_for(self, consumer: Consumer) -> Pending | None:
         """The next message for `consumer`, whose lane is then bound to it; None when no lane can serve it."""
-        lanes = self._bound.get(consumer) or self._free
-        lane = next(iter(lanes.values()), None)
-        if lane is None:
+        fronts = [next(iter(lanes.values())) for lanes in (self._free, self._bound.get(consumer)) if lanes]
+        if not fronts:
             return None
+        lane = min(fronts, key=lambda front: front.queue[front.sent].message.seq)
         pending = lane.queue[lane.sent]
         self._unfile(lane)
         lane.sent += 1
@@ -84,16 +91,16 @@ class Lanes:
         later = list(islice(lane.queue, position + 1, lane.sent))
         lane.acked -= {pending.message.seq, *(other.message.seq for other in later)}
         lane.sent = min(lane.sent, position)
-        lane.paused = True
+        lane.paused_by = pending
         self._release_if_idle(lane)
         return later
 
     def resume(self, pending: Pending) -> None:
-        """End the pause of `pending`'s lane."""
+        """End the pause `pending` put on its lane; none if an earlier message has paused it since."""
         lane = self._lanes[pending.message.ordering_key]
-        self._unfile(lane)
-        lane.paused = False
-        self._file(lane)
+        if lane.paused_by is pending:
+            lane.paused_by = None
+            self._file(lane)
 
     def remove(self, pending: Pending) -> None:
         """Forget a settled message."""
@@ -104,8 +111,8 @@ class Lanes:
         lane.acked.discard(pending.message.seq)
         if position < lane.sent:
             lane.sent -= 1
-        elif position == lane.sent:
-            lane.paused = False
+        if lane.paused_by is pending:
+            lane.paused_by = None
         self._release_if_idle(lane)
         if lane.queue:
             self._file(lane)
@@ -117,7 +124,7 @@ class Lanes:
             lane.consumer = None
 
     def _file(self, lane: Lane) -> None:
-        if lane.paused or lane.sent == len(lane.queue):
+        if lane.paused_by or lane.sent == len(lane.queue):
             return
         if lane.consumer is None:
             self._free[lane.key] = lane

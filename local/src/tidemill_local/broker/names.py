@@ -25,7 +25,9 @@ def check_name(collection: str, name: str) -> str:
 def check_project(name: str) -> str:
     """Return `name` if it is `projects/PROJECT`, else raise `InvalidArgumentError`."""
     if not _PROJECT.fullmatch(name):
-        raise InvalidArgumentError(f"Invalid project name: expected projects/PROJECT, received {name[:300]!r}")
+        raise InvalidArgumentError(
+            f"Invalid project name: expected projects/PROJECT, received {name[:300]!r}"
+        )
     return name
 
 

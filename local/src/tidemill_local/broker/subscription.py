@@ -38,16 +38,18 @@ class Subscription:
         self._ready: deque[Pending] = deque()
         self._lanes = Lanes()
         self._leased: dict[int, Pending] = {}
-        self._expiries: list[tuple[float, int, Lease]] = []
-        self._retries: list[tuple[float, int, Pending]] = []
+        self._expiries: list[tuple[float, int, int]] = []
+        self._retries: list[tuple[float, int]] = []
 
     def add(self, message: Message, failures: int = 0, lease: Lease | None = None) -> None:
         """Take in a message; with `lease`, one that was already out when the broker last stopped."""
         pending = self.pending[message.seq] = Pending(message, failures)
-        if lease is not None and not self._is_keyed(pending):
+        if lease is not None:
             self._start(pending, lease)
-        else:
-            self._make_ready(pending, is_new=True)
+        if self._is_keyed(pending):
+            self._lanes.add(pending)
+        elif lease is None:
+            self._ready.append(pending)
 
     def reset(self, messages: Iterable[Message]) -> None:
         """Start over with exactly `messages`, none delivered yet (seek)."""
@@ -96,8 +98,10 @@ class Subscription:
             return [seq]
         if self.policy.exactly_once and not self._lanes.is_next_to_settle(pending):
             raise RefusedAckError(UNORDERED_ACK_ID)
-        self._end_lease(pending)
-        return self._lanes.ack(pending)
+        settled = self._lanes.ack(pending)
+        if not settled:
+            self._end_lease(pending)
+        return settled
 
     def settle(self, seqs: Iterable[int]) -> list[Message]:
         """Forget messages for good; return those that were pending."""
@@ -131,28 +135,31 @@ class Subscription:
         is_sooner = expires_at < pending.lease.expires_at
         pending.lease.expires_at = expires_at
         if is_sooner:
-            heapq.heappush(self._expiries, (expires_at, seq, pending.lease))
+            heapq.heappush(self._expiries, (expires_at, seq, lease_id))
         return []
 
     def release(self, consumer: Consumer) -> list[Pending]:
         """End every lease of a consumer that is gone."""
         return self._fail_all(
-            pending for pending in self._leased.values() if pending.lease and pending.lease.consumer is consumer
+            pending
+            for pending in self._leased.values()
+            if pending.lease and pending.lease.consumer is consumer
         )
 
     def advance(self) -> list[Pending]:
         """Make due retries ready and end overdue leases."""
         now = self._clock()
         while self._retries and self._retries[0][0] <= now:
-            self._resume(heapq.heappop(self._retries)[2])
+            self._resume(heapq.heappop(self._retries)[1])
         overdue = []
         while self._expiries and self._expiries[0][0] <= now:
-            _, seq, lease = heapq.heappop(self._expiries)
+            _, seq, lease_id = heapq.heappop(self._expiries)
             pending = self._leased.get(seq)
-            if pending is None or pending.lease is not lease:
+            lease = pending.lease if pending else None
+            if pending is None or lease is None or lease.lease_id != lease_id:
                 continue
             if lease.expires_at > now:
-                heapq.heappush(self._expiries, (lease.expires_at, seq, lease))
+                heapq.heappush(self._expiries, (lease.expires_at, seq, lease_id))
             else:
                 overdue.append(pending)
         return self._fail_all(overdue)
@@ -196,7 +203,7 @@ class Subscription:
         self._leased[seq] = pending
         lease.consumer.outstanding_messages += 1
         lease.consumer.outstanding_bytes += pending.message.size_bytes
-        heapq.heappush(self._expiries, (lease.expires_at, seq, lease))
+        heapq.heappush(self._expiries, (lease.expires_at, seq, lease.lease_id))
 
     def _end_lease(self, pending: Pending) -> None:
         if pending.lease is None:
@@ -221,21 +228,22 @@ class Subscription:
         if self._is_keyed(pending):
             for later in self._lanes.rewind(pending):
                 self._end_lease(later)
-        if not self.is_exhausted(pending):
-            backoff_seconds = self.policy.backoff_seconds(pending.failures)
-            self._retry_at(pending, self._clock() + backoff_seconds) if backoff_seconds else self._resume(pending)
+        if self.is_exhausted(pending):
+            return
+        backoff_seconds = self.policy.backoff_seconds(pending.failures)
+        if backoff_seconds:
+            self._retry_at(pending, self._clock() + backoff_seconds)
+        else:
+            self._resume(pending.message.seq)
 
     def _retry_at(self, pending: Pending, due: float) -> None:
-        heapq.heappush(self._retries, (due, pending.message.seq, pending))
+        heapq.heappush(self._retries, (due, pending.message.seq))
 
-    def _resume(self, pending: Pending) -> None:
-        if self.pending.get(pending.message.seq) is pending:
-            self._make_ready(pending, is_new=False)
-
-    def _make_ready(self, pending: Pending, *, is_new: bool) -> None:
-        if not self._is_keyed(pending):
-            self._ready.append(pending)
-        elif is_new:
-            self._lanes.add(pending)
-        else:
+    def _resume(self, seq: int) -> None:
+        pending = self.pending.get(seq)
+        if pending is None:
+            return
+        if self._is_keyed(pending):
             self._lanes.resume(pending)
+        else:
+            self._ready.append(pending)

@@ -1,43 +1,29 @@
-"""A SavedModel, ready to run: raw arrays in, arrays out, by the fastest route that takes the model.
-
-Measured on one core with a small tabular model, one row: `signatures[...]` 1,050 us, `Session.make_callable`
-765 us, and 50 us by the first route here. Each route is tried in turn:
-
-    caller's thread   a Session whose operations run in the calling thread, one after the other
-    session           a Session as TensorFlow Serving uses it, for graphs with low-level control flow
-    function          `tf.saved_model.load`, for what a Session cannot restore
-"""
+"""A SavedModel, ready to run: arrays in, arrays out, by the fastest route that takes the model."""
 
 import importlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2, saved_model_pb2
 
 from tidemill_contracts import tensors, tfserving
-from tidemill_local.modelserver.errors import StatusError, from_tensorflow
+from tidemill_local.modelserver.errors import StatusError
 
 Arrays = Mapping[str, NDArray[Any]]
-Run = Callable[[Arrays], dict[str, NDArray[Any]]]
+Run = Callable[[Arrays], Arrays]
 
-TAGS = ["serve"]
 # Operations of other packages: the prefix of their names, and the import that registers them.
 OP_PACKAGES = {"SimpleML": "ydf_tf"}
-# What the loaders raise for a model that one route cannot take and another may.
-UNSUITABLE = (tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """What the signature declares of an input: a DataType number and a shape with -1 or None for unknown."""
+    """What a signature declares of an input: a DataType number, and a shape with -1 for any size or None."""
 
     dtype: int
     shape: tuple[int, ...] | None
@@ -45,37 +31,67 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """One entry point. `run` takes every input by name and returns every output; it raises StatusError."""
+    """One entry point of a model. `run` takes all inputs, returns all outputs, and raises StatusError."""
 
     inputs: Mapping[str, TensorSpec]
     outputs: frozenset[str]
     defaults: Arrays
-    definition: Any
     run: Run
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A loaded model; `close` frees its memory and must come after the last run."""
+    """A loaded model: every signature's definition, and those that can be run.
 
-    route: str
+    `close` frees its memory and must come after the last run.
+    """
+
+    definitions: Mapping[str, tfserving.SignatureDef]
     signatures: Mapping[str, Signature]
     close: Callable[[], None]
 
 
-def load_saved_model(folder: Path, threads: int) -> SavedModel:
-    """Load the model of one version folder, with variables and lookup tables restored.
+def signature(definition: tfserving.SignatureDef, run: Run) -> Signature:
+    """Combine what a SavedModel says of an entry point with a way to run it."""
+    return Signature(
+        inputs={alias: _spec(info) for alias, info in definition.inputs.items()},
+        outputs=frozenset(definition.outputs),
+        defaults={alias: tensors.to_array(value) for alias, value in definition.defaults.items()},
+        run=run,
+    )
 
-    Blocks. Raises StatusError with the reasons when no route can load it.
-    """
-    if not (folder / "saved_model.pb").is_file():
-        raise StatusError(grpc.StatusCode.NOT_FOUND, f"Could not find SavedModel .pb at {folder}")
-    reasons: list[str] = []
-    for route, load in ROUTES.items():
-        try:
-            return _with_registered_ops(partial(load, folder, threads))
-        except UNSUITABLE as error:
-            reasons.append(f"{route}: {error}")
-        except OSError as error:
-            raise StatusError(grpc.StatusCode.DATA_LOSS, f"Could not read SavedModel: {error}") from error
-    raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "; ".join(reasons))
+
+def runnable(definition: tfserving.SignatureDef) -> bool:
+    """Say whether all inputs and outputs are plain tensors; the initialisation entry has none, for one."""
+    infos = (*definition.inputs.values(), *definition.outputs.values())
+    return bool(definition.outputs) and all(":" in info.name for info in infos)
+
+
+def with_registered_ops(load: Callable[[Path, int], SavedModel], folder: Path, threads: int) -> SavedModel:
+    """Load a model; if it uses operations of a package we know, import that package and load again."""
+    try:
+        return load(folder, threads)
+    except tf.errors.NotFoundError as error:
+        missing = re.search(r"Op type not registered '(\w+)'", error.message)
+        if missing is None:
+            raise
+        _register_op(missing[1])
+        return load(folder, threads)
+
+
+def _register_op(op: str) -> None:
+    package = next((package for prefix, package in OP_PACKAGES.items() if op.startswith(prefix)), None)
+    if package is None:
+        raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, f"expected only known operations, received {op}")
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise StatusError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"operation {op} needs the Python package {package}, which cannot be imported: {error}",
+        ) from error
+
+
+def _spec(info: tfserving.TensorInfo) -> TensorSpec:
+    shape = None if info.tensor_shape.unknown_rank else tuple(dim.size for dim in info.tensor_shape.dim)
+    return TensorSpec(info.dtype, shape)

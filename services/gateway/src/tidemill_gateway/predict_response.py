@@ -55,8 +55,9 @@ def _row_objects(named: Sequence[tuple[str, NDArray[Any]]]) -> bytes:
 def _rows(name: str, tensor: NDArray[Any]) -> list[bytes]:
     if tensor.ndim == 1 and tensor.size and tensor.dtype.kind != "O":
         return _text(name, tensor)[1:-1].split(b",")
-    rows = tensor.reshape(len(tensor), 1, *tensor.shape[1:])
-    return [_text(name, row[0:1].reshape(tensor.shape[1:])) for row in rows]
+    # A slice, not an index: an index would unwrap the bytes of a string.
+    shape = tensor.shape[1:]
+    return [_text(name, tensor[row : row + 1].reshape(shape)) for row in range(len(tensor))]
 
 
 def _object_template(named: Sequence[tuple[str, NDArray[Any]]]) -> bytes:

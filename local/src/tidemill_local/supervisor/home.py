@@ -1,0 +1,109 @@
+"""What a running platform leaves in its home folder: logs, a lock, and a file that says where everything is."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+
+class AlreadyRunning(RuntimeError):
+    """Another supervisor, or what is left of one, uses the home folder."""
+
+
+class NotRunning(RuntimeError):
+    """No platform runs in the home folder."""
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """One process as the supervisor sees it. `pid` is None while there is none; times are Unix seconds."""
+
+    name: str
+    state: str
+    pid: int | None
+    restarts: int
+    address: str
+    ready_url: str | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class PlatformState:
+    """Everything another process needs to find a running platform."""
+
+    pid: int
+    started_at: float
+    project: str
+    bucket_url: str
+    broker: str
+    processes: tuple[ProcessState, ...]
+
+    def process(self, name: str) -> ProcessState:
+        """Return one process; raise KeyError when there is no such process."""
+        return {process.name: process for process in self.processes}[name]
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders and files of one platform."""
+
+    path: Path
+
+    @property
+    def bucket(self) -> Path:
+        return self.path / "bucket" / "tidemill"
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / "run" / "state.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "run" / "lock"
+
+    def log(self, name: str) -> Path:
+        return self.path / "logs" / f"{name}.log"
+
+    def create(self) -> None:
+        for folder in (self.bucket, self.path / "run", self.path / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def lock(self) -> int:
+        """Take the home for this supervisor; return the lock's file descriptor.
+
+        Raises AlreadyRunning while a supervisor lives, or the keeper that cleans up after one.
+        """
+        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise AlreadyRunning(f"expected no platform in {self.path}, one is running there") from error
+        return descriptor
+
+    def write_state(self, state: PlatformState) -> None:
+        """Replace the state file, at once."""
+        staged = self.state_file.with_suffix(".json.new")
+        staged.write_text(json.dumps(asdict(state), indent=1))
+        staged.replace(self.state_file)
+
+    def running(self) -> PlatformState:
+        """Describe the platform that runs here; raise NotRunning when none does."""
+        missing = NotRunning(f"expected a platform running in {self.path}, found none")
+        try:
+            os.close(self.lock())
+        except AlreadyRunning:
+            pass
+        except FileNotFoundError:
+            raise missing from None
+        else:
+            raise missing
+        try:
+            document: Any = json.loads(self.state_file.read_text())
+        except FileNotFoundError:
+            raise missing from None
+        return TypeAdapter(PlatformState).validate_python(document)

@@ -1,0 +1,37 @@
+"""What the gateway measures."""
+
+from dataclasses import dataclass
+
+from prometheus_client import Gauge, Histogram
+
+from tidemill_gateway.errors import Code
+
+UNKNOWN = "__unknown__"
+
+# Time from the first byte of an inference request to the last of its answer, refusals included; `code` is
+# the canonical name. Names that no route or model knows are folded into one, so callers cannot add series.
+REQUEST_SECONDS = Histogram(
+    "tidemill_gateway_request_seconds",
+    "Inference requests, failures included",
+    ["model", "version", "signature", "protocol", "api", "code"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+# 0 while serving cannot be reached: answers go on by the last table, but deployments do not arrive.
+ROUTES_CONNECTED = Gauge("tidemill_gateway_routes_connected", "Whether the stream of route tables is open")
+
+
+@dataclass(slots=True)
+class Labels:
+    """What is known of a request, filled in as it becomes known."""
+
+    model: str = UNKNOWN
+    version: str = ""
+    signature: str = UNKNOWN
+
+
+def observe_request(labels: Labels, *, protocol: str, api: str, code: Code, seconds: float) -> None:
+    """Record one finished request."""
+    REQUEST_SECONDS.labels(
+        labels.model, labels.version, labels.signature, protocol, api, code.value
+    ).observe(seconds)

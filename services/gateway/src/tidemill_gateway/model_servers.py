@@ -1,0 +1,142 @@
+"""Client of the model servers: TensorFlow Serving's gRPC API, tensors in and out as numpy arrays."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.json_format import MessageToDict
+from numpy.typing import NDArray
+
+from tidemill_contracts import tensors, tfserving
+from tidemill_gateway.errors import Code, Refused, invalid, truncated
+from tidemill_gateway.routes import Target
+from tidemill_gateway.signatures import ModelInfo, read_signatures, type_name
+
+Metadata = Sequence[tuple[str, str]]
+
+MAX_DESCRIBED = 256
+CHANNEL_OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+
+
+class ModelServers:
+    """Calls model servers, over one channel per address. Every call takes its deadline in seconds from now."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        """Prepare; descriptions of models may take `timeout_seconds`, whoever waits for them."""
+        self._timeout_seconds = timeout_seconds
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._predict: dict[str, Any] = {}
+        self._described: dict[Target, asyncio.Task[ModelInfo]] = {}
+
+    async def predict(
+        self,
+        target: Target,
+        signature: str,
+        inputs: Mapping[str, NDArray[Any]],
+        *,
+        timeout_seconds: float,
+        metadata: Metadata = (),
+    ) -> Mapping[str, NDArray[Any]]:
+        """Return the outputs by alias; strings as object arrays of `bytes`. Raises Refused."""
+        request = tfserving.PredictRequest()
+        _fill_spec(request.model_spec, target)
+        request.model_spec.signature_name = signature
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(tensors.to_proto(array))
+        stub = self._predict.get(target.address) or self._predict_stub(target.address)
+        response = await _answer(stub(request, timeout=timeout_seconds, metadata=metadata), target.model)
+        return {name: _to_array(proto) for name, proto in response.outputs.items()}
+
+    async def describe(self, target: Target) -> ModelInfo:
+        """Return what a loaded version takes; asked once, as versions do not change. Raises Refused."""
+        task = self._described.get(target)
+        if task is None:
+            if len(self._described) >= MAX_DESCRIBED:
+                del self._described[next(iter(self._described))]
+            task = self._described[target] = asyncio.create_task(self._describe(target))
+        try:
+            return await asyncio.shield(task)
+        except Refused:
+            if self._described.get(target) is task:
+                del self._described[target]
+            raise
+
+    async def statuses(self, address: str, model: str, version: int | None) -> list[Mapping[str, Any]]:
+        """Return the state of a version, or of all, in the form of TensorFlow Serving's REST API."""
+        request = tfserving.GetModelStatusRequest(model_spec={"name": model})
+        if version is not None:
+            request.model_spec.version.value = version
+        stub = tfserving.ModelServiceStub(self._channel(address))
+        response = await _answer(stub.GetModelStatus(request, timeout=self._timeout_seconds), model)
+        document = MessageToDict(
+            response, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        # The status message is left out where it is OK; TensorFlow Serving always shows it.
+        fine = {"error_code": "OK", "error_message": ""}
+        return [{"status": fine, **status} for status in document["model_version_status"]]
+
+    async def close(self) -> None:
+        """Close every channel."""
+        for task in self._described.values():
+            task.cancel()
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _describe(self, target: Target) -> ModelInfo:
+        request = tfserving.GetModelMetadataRequest(metadata_field=["signature_def"])
+        _fill_spec(request.model_spec, target)
+        stub = tfserving.PredictionServiceStub(self._channel(target.address))
+        response = await _answer(
+            stub.GetModelMetadata(request, timeout=self._timeout_seconds), target.model
+        )
+        signature_map = tfserving.SignatureDefMap()
+        if not response.metadata["signature_def"].Unpack(signature_map):
+            raise Refused(Code.INTERNAL, "Failed to unpack 'Any' object to 'SignatureDefMap'.")
+        document = MessageToDict(
+            signature_map, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        return ModelInfo(read_signatures(signature_map), document)
+
+    def _channel(self, address: str) -> grpc.aio.Channel:
+        if address not in self._channels:
+            self._channels[address] = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        return self._channels[address]
+
+    def _predict_stub(self, address: str) -> Any:
+        stub = self._predict[address] = tfserving.PredictionServiceStub(self._channel(address)).Predict
+        return stub
+
+
+def _fill_spec(spec: tfserving.ModelSpec, target: Target) -> None:
+    spec.name = target.model
+    spec.version.value = target.version
+
+
+async def _answer(call: Awaitable[Any], model: str) -> Any:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise Refused(Code(error.code().name), _message(error, model)) from error
+
+
+def _message(error: grpc.aio.AioRpcError, model: str) -> str:
+    # gRPC's own words for these name addresses, which callers have no use for.
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        return f"Model server of {model} is unavailable"
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"Model server of {model} did not answer in time"
+    return truncated(error.details() or "")
+
+
+def _to_array(proto: tfserving.TensorProto) -> NDArray[Any]:
+    try:
+        return tensors.to_array(proto)
+    except tensors.TensorError as error:
+        raise invalid(f"Failed to write JSON value for tensor type: {type_name(proto.dtype)}") from error

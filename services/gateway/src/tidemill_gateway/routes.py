@@ -1,0 +1,83 @@
+"""Which model version answers for a name, and where: serving's route table as it stands."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidemill_gateway.errors import Code, Refused, invalid
+from tidemill_gateway.paths import ModelRef
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where one model is served. `stable_version` is None while no version answers unasked."""
+
+    address: str
+    stable_version: int | None
+    loaded_versions: frozenset[int]
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One version of a model on one model server."""
+
+    address: str
+    model: str
+    version: int
+
+
+class RouteBook:
+    """The last route table. Lives in one event loop; only `check_ready` may be called from elsewhere."""
+
+    def __init__(self) -> None:
+        self._routes: Mapping[str, Route] | None = None
+        self._replaced = asyncio.Condition()
+
+    async def replace(self, routes: Mapping[str, Route]) -> None:
+        """Take a new table instead of the last, and wake who waits for one."""
+        async with self._replaced:
+            self._routes = routes
+            self._replaced.notify_all()
+
+    def check_ready(self) -> None:
+        """Raise until a first table came; a table without models is a table."""
+        if self._routes is None:
+            raise Refused(Code.UNAVAILABLE, "Expecting a route table from serving but got none yet")
+
+    def models(self) -> list[str]:
+        """Name every model that has a route, in alphabetical order."""
+        return sorted(self._table())
+
+    def route(self, model: str) -> Route:
+        """Return the route of a model; raises Refused when there is none."""
+        table = self._table()
+        if model not in table:
+            raise Refused(Code.NOT_FOUND, f"Could not find any versions of model {model}")
+        return table[model]
+
+    def resolve(self, ref: ModelRef) -> Target:
+        """Pin a reference to a version; raises Refused when nothing answers for it."""
+        route = self._table().get(ref.name)
+        if ref.label is not None:
+            if route is None or ref.label not in route.labels:
+                raise invalid(f"Unrecognized servable version label: {ref.label}")
+            return Target(route.address, ref.name, route.labels[ref.label])
+        if route is not None and ref.version in route.loaded_versions:
+            return Target(route.address, ref.name, ref.version)
+        if route is not None and ref.version is None and route.stable_version is not None:
+            return Target(route.address, ref.name, route.stable_version)
+        raise Refused(Code.NOT_FOUND, f"Servable not found for request: {ref}")
+
+    async def wait_for_other(self, ref: ModelRef, old: Target, timeout_seconds: float) -> Target | None:
+        """Wait until the reference means another target than `old`; None when it does not in time."""
+        try:
+            async with asyncio.timeout(timeout_seconds), self._replaced:
+                await self._replaced.wait_for(lambda: self.resolve(ref) != old)
+                return self.resolve(ref)
+        except TimeoutError:
+            return None
+
+    def _table(self) -> Mapping[str, Route]:
+        self.check_ready()
+        return self._routes or {}

@@ -1,0 +1,1 @@
+"""Windows of spans become dataset versions: profiled, validated, split, staged."""
