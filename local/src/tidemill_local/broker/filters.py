@@ -46,8 +46,8 @@ class _Parser:
 
     def expression(self) -> Predicate:
         terms = [self._term()]
-        operator = self._token if self._token in ("AND", "OR") else ""
-        while operator and self._token == operator:
+        operator = self._word if self._word in ("AND", "OR") else ""
+        while operator and self._word == operator:
             self._advance()
             terms.append(self._term())
         if len(terms) == 1:
@@ -57,21 +57,21 @@ class _Parser:
         return lambda attributes: any(term(attributes) for term in terms)
 
     def expect(self, token: str) -> None:
-        if self._token != token:
+        if self._word != token:
             raise self._error(f"'{token}'" if token else "the end, AND or OR (mixed only with parentheses)")
         self._advance()
 
     def _term(self) -> Predicate:
-        if self._token in ("NOT", "-"):
+        if self._word in ("NOT", "-"):
             self._advance()
             negated = self._term()
             return lambda attributes: not negated(attributes)
-        if self._token == "(":
+        if self._word == "(":
             self._advance()
             inner = self.expression()
             self.expect(")")
             return inner
-        return self._prefix() if self._token == "hasPrefix" else self._comparison()
+        return self._prefix() if self._word == "hasPrefix" else self._comparison()
 
     def _prefix(self) -> Predicate:
         self._advance()
@@ -86,13 +86,13 @@ class _Parser:
 
     def _comparison(self) -> Predicate:
         self.expect("attributes")
-        if self._token == ":":
+        if self._word == ":":
             self._advance()
             present = self._key()
             return lambda attributes: present in attributes
         self.expect(".")
         key = self._key()
-        operator = self._token
+        operator = self._word
         if operator not in ("=", "!="):
             raise self._error("'=' or '!='")
         self._advance()
@@ -102,19 +102,19 @@ class _Parser:
         return lambda attributes: key not in attributes or attributes[key] != value
 
     def _key(self) -> str:
-        if self._token.startswith('"'):
+        if self._word.startswith('"'):
             return self._string()
-        if not re.match(r"\w", self._token):
+        if not re.match(r"\w", self._word):
             raise self._error("an attribute key")
-        key = self._token
+        key = self._word
         self._advance()
         return key
 
     def _string(self) -> str:
-        if not self._token.startswith('"'):
+        if not self._word.startswith('"'):
             raise self._error("a string in double quotes")
         try:
-            value = str(literal_eval(self._token))
+            value = str(literal_eval(self._word))
         except (SyntaxError, ValueError) as error:
             raise self._error("a valid escape sequence") from error
         self._advance()
@@ -125,15 +125,15 @@ class _Parser:
         self._start = self._end
         match = _TOKEN.match(self._text, self._end)
         if match:
-            self._token, self._end = match[match.lastindex or 0], match.end()
+            self._word, self._end = match[match.lastindex or 0], match.end()
         elif self._text[self._end :].strip():
-            self._token = self._text[self._end :].strip()[0]
+            self._word = self._text[self._end :].strip()[0]
             raise self._error("an operator, a key or a string")
         else:
-            self._token = ""
+            self._word = ""
 
     def _error(self, expected: str) -> InvalidArgumentError:
-        received = f"'{self._token}'" if self._token else "the end"
+        received = f"'{self._word}'" if self._word else "the end"
         return InvalidArgumentError(
             f"Invalid filter: expected {expected}, received {received} at column {self._start + 1} of {self._text!r}"
         )

@@ -53,13 +53,13 @@ def load_session(folder: Path, threads: int, *, in_calling_thread: bool) -> Save
     """Restore into a Session of its own, as TensorFlow Serving does."""
     graph = tf.Graph()
     with ExitStack() as on_failure:
-        session = tf.compat.v1.Session(graph=graph, config=_session_config(threads, in_calling_thread))
+        session = tf.compat.v1.Session(graph=graph, config=_session_config(threads, in_calling_thread=in_calling_thread))
         on_failure.callback(session.close)
         with graph.as_default():
             meta_graph = tf.compat.v1.saved_model.load(session, [TAG], str(folder))
         definitions = _definitions(meta_graph)
         signatures = {
-            name: signature(definition, _session_run(session, definition, in_calling_thread))
+            name: signature(definition, _session_run(session, definition, in_calling_thread=in_calling_thread))
             for name, definition in definitions.items()
             if runnable(definition)
         }
@@ -87,7 +87,7 @@ ROUTES: dict[str, Callable[[Path, int], SavedModel]] = {
 }
 
 
-def _session_config(threads: int, in_calling_thread: bool) -> Any:  # noqa: FBT001
+def _session_config(threads: int, *, in_calling_thread: bool) -> Any:
     config = config_pb2.ConfigProto(
         intra_op_parallelism_threads=threads,
         inter_op_parallelism_threads=threads,
@@ -108,11 +108,11 @@ def _definitions(meta_graph: Any) -> dict[str, tfserving.SignatureDef]:
     }
 
 
-def _session_run(session: Any, definition: tfserving.SignatureDef, in_calling_thread: bool) -> Run:  # noqa: FBT001
+def _session_run(session: Any, definition: tfserving.SignatureDef, *, in_calling_thread: bool) -> Run:
     feeds = {alias: info.name for alias, info in definition.inputs.items()}
     fetches = {alias: info.name for alias, info in definition.outputs.items()}
     fetched = sorted(set(fetches.values()))
-    call = _session_callable(session, list(feeds.values()), fetched, in_calling_thread)
+    call = _session_callable(session, list(feeds.values()), fetched, in_calling_thread=in_calling_thread)
 
     def run(inputs: Arrays) -> Arrays:
         try:
@@ -125,7 +125,7 @@ def _session_run(session: Any, definition: tfserving.SignatureDef, in_calling_th
 
 
 def _session_callable(
-    session: Any, feeds: list[str], fetches: list[str], in_calling_thread: bool  # noqa: FBT001
+    session: Any, feeds: list[str], fetches: list[str], *, in_calling_thread: bool
 ) -> Callable[..., Any]:
     make = getattr(session, "_make_callable_from_options", None)
     if make is None or not in_calling_thread:

@@ -3,11 +3,14 @@
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
+
+# Long enough for a killed supervisor's keeper to finish, and for someone who only looks to let go.
+LOCK_SECONDS = 2
 
 
 class AlreadyRunning(RuntimeError):
@@ -77,12 +80,11 @@ class Home:
 
         Raises AlreadyRunning while a supervisor lives, or the keeper that cleans up after one.
         """
-        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise AlreadyRunning(f"expected no platform in {self.path}, one is running there") from error
+        deadline = time.monotonic() + LOCK_SECONDS
+        while (descriptor := self._try_lock(fcntl.LOCK_EX)) is None:
+            if time.monotonic() > deadline:
+                raise AlreadyRunning(f"expected no platform in {self.path}, one is running there")
+            time.sleep(0.05)
         return descriptor
 
     def write_state(self, state: PlatformState) -> None:
@@ -95,15 +97,20 @@ class Home:
         """Describe the platform that runs here; raise NotRunning when none does."""
         missing = NotRunning(f"expected a platform running in {self.path}, found none")
         try:
-            os.close(self.lock())
-        except AlreadyRunning:
-            pass
+            descriptor = self._try_lock(fcntl.LOCK_SH)
+            document = self.state_file.read_bytes()
         except FileNotFoundError:
             raise missing from None
-        else:
+        if descriptor is not None:
+            os.close(descriptor)
             raise missing
+        return TypeAdapter(PlatformState).validate_json(document)
+
+    def _try_lock(self, kind: int) -> int | None:
+        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT)
         try:
-            document: Any = json.loads(self.state_file.read_text())
-        except FileNotFoundError:
-            raise missing from None
-        return TypeAdapter(PlatformState).validate_python(document)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor

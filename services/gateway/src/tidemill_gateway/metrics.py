@@ -32,6 +32,6 @@ class Labels:
 
 def observe_request(labels: Labels, *, protocol: str, api: str, code: Code, seconds: float) -> None:
     """Record one finished request."""
-    REQUEST_SECONDS.labels(
-        labels.model, labels.version, labels.signature, protocol, api, code.value
-    ).observe(seconds)
+    REQUEST_SECONDS.labels(labels.model, labels.version, labels.signature, protocol, api, code.value).observe(
+        seconds
+    )

@@ -93,9 +93,7 @@ class ModelServers:
         request = tfserving.GetModelMetadataRequest(metadata_field=["signature_def"])
         _fill_spec(request.model_spec, target)
         stub = tfserving.PredictionServiceStub(self._channel(target.address))
-        response = await _answer(
-            stub.GetModelMetadata(request, timeout=self._timeout_seconds), target.model
-        )
+        response = await _answer(stub.GetModelMetadata(request, timeout=self._timeout_seconds), target.model)
         signature_map = tfserving.SignatureDefMap()
         if not response.metadata["signature_def"].Unpack(signature_map):
             raise Refused(Code.INTERNAL, "Failed to unpack 'Any' object to 'SignatureDefMap'.")

@@ -10,7 +10,9 @@ from tidemill_gateway.errors import invalid
 Verb = Literal["models", "status", "metadata", "predict", "classify", "regress"]
 
 _SERVABLE = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
-_POST = re.compile(rf"/v1/models/(?P<name>[^/:]+){_SERVABLE}:(?P<verb>classify|regress|predict)", re.IGNORECASE)
+_POST = re.compile(
+    rf"/v1/models/(?P<name>[^/:]+){_SERVABLE}:(?P<verb>classify|regress|predict)", re.IGNORECASE
+)
 _GET = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_SERVABLE}(?:/(?P<verb>metadata))?", re.IGNORECASE)
 _PATTERNS = {"POST": _POST, "GET": _GET}
 _MAX_VERSION = 2**63 - 1

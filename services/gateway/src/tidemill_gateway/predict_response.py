@@ -40,9 +40,7 @@ def _check_rows(named: Sequence[tuple[str, NDArray[Any]]]) -> None:
         if tensor.ndim == 0:
             raise invalid(f"Tensor name: {name} has no shape information ")
         if rows is not None and len(tensor) != rows:
-            raise invalid(
-                f"Tensor name: {name} has inconsistent batch size: {len(tensor)} expecting: {rows}"
-            )
+            raise invalid(f"Tensor name: {name} has inconsistent batch size: {len(tensor)} expecting: {rows}")
         rows = len(tensor)
 
 

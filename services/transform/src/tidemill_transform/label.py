@@ -42,6 +42,7 @@ class Labeller:
 
     def __init__(self, expression: str) -> None:
         self._connection = duckdb.connect(":memory:", config=dict(CONFINEMENT))
+        self._expression = expression
         # The line break ends a comment that the expression may end in.
         self._query = f"SELECT ({expression}\n) AS label FROM rows"  # noqa: S608 - confined, see above
 
@@ -62,9 +63,10 @@ class Labeller:
         tree = json.loads(self._one("SELECT json_serialize_sql(?)", self._query))
         if tree["error"]:
             raise _invalid(f"expected a SQL expression, received {tree['error_message']}")
-        if len(tree["statements"]) != 1:
-            raise _invalid(f"expected one SQL expression, received {len(tree['statements'])} statements")
-        return list(_nodes(tree["statements"][0]["node"]["select_list"]))
+        selected = [item for each in tree["statements"] for item in each["node"].get("select_list", ())]
+        if len(tree["statements"]) != 1 or len(selected) != 1:
+            raise _invalid(f"expected one SQL expression, received {self._expression!r}")
+        return list(_nodes(selected))
 
     def volatile_functions(self) -> set[str]:
         """Name DuckDB's functions whose answer depends on more than their arguments."""

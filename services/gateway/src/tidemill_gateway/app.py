@@ -1,0 +1,119 @@
+"""The gateway's composition root: everything the process owns is created here and closed here in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
+
+from tidemill_gateway.model_servers import ModelServers
+from tidemill_gateway.models import Models
+from tidemill_gateway.openapi import documented
+from tidemill_gateway.predictions import Predictions
+from tidemill_gateway.rest import TfServingRest
+from tidemill_gateway.routes import RouteBook
+from tidemill_gateway.settings import Settings
+from tidemill_gateway.watching import watch_routes
+from tidemill_runtime.logs import configure_logging
+from tidemill_runtime.ops import OpsServer, failing
+
+LOOP_CHECK_SECONDS = 5
+
+
+class Gateway(FastAPI):
+    """The application; its OpenAPI includes what is served without FastAPI."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the whole API."""
+        return documented(super().openapi())
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Wire the gateway; nothing is opened before its lifespan begins."""
+    book = RouteBook()
+    servers = ModelServers(settings.predict_timeout_seconds)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(servers.close)
+            watching = asyncio.create_task(watch_routes(settings.serving_address, book))
+            stack.push_async_callback(_stop, watching)
+            ops = _ops_server(settings, book, watching)
+            ops.start()
+            stack.callback(ops.stop)
+            yield
+
+    app = Gateway(title="Tidemill gateway", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    rest = TfServingRest(
+        Predictions(book, servers, timeout_seconds=settings.predict_timeout_seconds),
+        Models(book, servers),
+        max_body_bytes=settings.max_body_bytes,
+        allow_all_origins=settings.cors,
+    )
+    app.router.routes.insert(0, rest)
+    _add_probes(app, book)
+    app.add_exception_handler(HTTPException, _refuse_path)
+    return app
+
+
+def main() -> None:
+    """Run the gateway until it is asked to stop."""
+    settings = Settings()
+    configure_logging("gateway", log_format=settings.log_format, level=settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.rest_port,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(settings.shutdown_seconds),
+    )
+
+
+def _ops_server(settings: Settings, book: RouteBook, watching: asyncio.Task[None]) -> OpsServer:
+    loop = asyncio.get_running_loop()
+
+    def check_loop() -> None:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(LOOP_CHECK_SECONDS)
+
+    def check_watching() -> None:
+        if watching.done():
+            raise RuntimeError("expected the route watch to run for ever, it has ended")
+
+    return OpsServer(
+        settings.host,
+        settings.metrics_port,
+        live={"loop": check_loop, "watch": check_watching},
+        ready={"routes": book.check_ready},
+    )
+
+
+def _add_probes(app: FastAPI, book: RouteBook) -> None:
+    @app.get("/livez", tags=["probes"])
+    async def livez() -> PlainTextResponse:
+        """Answer: that the loop turned is the proof."""
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz", tags=["probes"])
+    async def readyz() -> PlainTextResponse:
+        """Answer 200 once a route table came, 503 before."""
+        failures = failing({"routes": book.check_ready})
+        return PlainTextResponse(failures.get("routes", "ok") + "\n", 503 if failures else 200)
+
+
+async def _refuse_path(_request: Request, error: Exception) -> JSONResponse:
+    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
+    return JSONResponse({"error": detail}, status)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,85 @@
+"""A model server in memory, behind the real gRPC API: what TF Serving promises, without TensorFlow.
+
+As in TF Serving, a configuration replaces all of the last one, and a label may only name a loaded version.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import numpy as np
+
+from tidemill_contracts import tfserving
+from tidemill_contracts.tensors import to_array, to_proto
+
+States = tfserving.ModelVersionStatus.State
+Predict = Callable[[Any], Any]
+
+
+class FakeModelServer:
+    """Serves the functions given to `models` for the versions it is configured to load."""
+
+    def __init__(self) -> None:
+        self.models: dict[tuple[str, int], Predict] = {}
+        self.versions: dict[str, set[int]] = {}
+        self.labels: dict[str, dict[str, int]] = {}
+        self.reloads = 0
+        self._server = grpc.server(ThreadPoolExecutor(8))
+        self._server.add_generic_rpc_handlers(
+            (tfserving.prediction_service_handlers(self), tfserving.model_service_handlers(self))
+        )
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(0).wait()
+
+    def forget(self) -> None:
+        """Be as after a restart: no configuration."""
+        self.versions, self.labels = {}, {}
+
+    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.reloads += 1
+        configs = request.config.model_config_list.config
+        for config in configs:
+            known = self._available(config.name)
+            for label, version in config.version_labels.items():
+                if version not in known:
+                    context.abort(
+                        grpc.StatusCode.FAILED_PRECONDITION, f"label {label} to unavailable {version}"
+                    )
+        self.versions = {
+            config.name: set(config.model_version_policy.specific.versions) for config in configs
+        }
+        self.labels = {config.name: dict(config.version_labels) for config in configs}
+        return tfserving.ReloadConfigResponse()
+
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        name = request.model_spec.name
+        if name not in self.versions:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
+        available = self._available(name)
+        statuses = [
+            tfserving.ModelVersionStatus(
+                version=version,
+                state=States.Value("AVAILABLE" if version in available else "END"),
+                status={} if version in available else {"error_code": 3, "error_message": "corrupt"},
+            )
+            for version in self.versions[name]
+        ]
+        return tfserving.GetModelStatusResponse(model_version_status=statuses)
+
+    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        name, version = request.model_spec.name, request.model_spec.version.value
+        if version not in self._available(name):
+            context.abort(
+                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Specific({name}, {version})"
+            )
+        output = self.models[name, version](to_array(request.inputs["x"]))
+        return tfserving.PredictResponse(outputs={"y": to_proto(np.asarray(output, np.float32))})
+
+    def _available(self, name: str) -> set[int]:
+        return {version for version in self.versions.get(name, set()) if (name, version) in self.models}

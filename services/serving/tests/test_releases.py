@@ -1,0 +1,281 @@
+"""Rules of releases: what serves was verified, what fails never serves, and restarts change nothing."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+from model_server_fake import FakeModelServer
+
+from tidemill_contracts import layout
+from tidemill_contracts.event import Event, EventData
+from tidemill_contracts.events import ModelBlessed, ModelDeployed, ModelWithdrawn
+from tidemill_contracts.manifest import GoldenPredictions, ModelManifest
+from tidemill_contracts.pb.routes_pb2 import Route, WatchRequest
+from tidemill_contracts.pb.routes_pb2_grpc import RoutesStub, add_RoutesServicer_to_server
+from tidemill_runtime.consumer import RetryLater
+from tidemill_runtime.folder import FolderStore
+from tidemill_serving.handlers import Deploy
+from tidemill_serving.model_server import ModelServer
+from tidemill_serving.releases import Releases
+from tidemill_serving.routes import RouteBoard, RoutesService
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "bucket")
+
+
+@pytest.fixture
+def server() -> Iterator[FakeModelServer]:
+    server = FakeModelServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def board() -> RouteBoard:
+    return RouteBoard()
+
+
+@pytest.fixture
+def releases(store: FolderStore, server: FakeModelServer, board: RouteBoard) -> Iterator[Releases]:
+    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=2)
+    yield Releases(store, client, board)
+    client.close()
+
+
+@pytest.fixture
+def deploy(store: FolderStore, releases: Releases) -> Deploy:
+    return Deploy(store, releases)
+
+
+def blessed(
+    store: FolderStore, version: int, *, factor: float = 2.0, answer: float | None = None, pipeline: str = "m"
+) -> Event:
+    """Store a model whose golden rows say y = factor * x, and the event that blessed it."""
+    manifest = ModelManifest(
+        pipeline=pipeline,
+        version=version,
+        model_id=f"id-{version}",
+        dataset=version,
+        dataset_id="d",
+        spec_digest="s",
+        family="deep",
+        metrics={"roc_auc": 0.7},
+        candidates={},
+        champion=None,
+        champion_metrics=None,
+        blessed=True,
+        reasons=(),
+        golden=GoldenPredictions(inputs={"x": (1.0, 2.0)}, outputs={"y": (factor, answer or 2 * factor)}),
+        trained_at=datetime.now(UTC),
+        tracking={},
+    )
+    store.write(layout.model_manifest(pipeline, manifest.model_id), manifest.model_dump_json().encode())
+    data = ModelBlessed(
+        pipeline=pipeline,
+        version=version,
+        model_id=manifest.model_id,
+        dataset=version,
+        dataset_id="d",
+        family="deep",
+        metrics={},
+        champion=None,
+        seconds=1,
+    )
+    return Event(
+        type="dev.tidemill.model.blessed.v1",
+        source="/test",
+        subject=data.subject,
+        data=data,
+        id=f"event-{version}",
+        time=datetime.now(UTC),
+        correlation_id="c",
+    )
+
+
+def one(events: Iterator[EventData]) -> EventData:
+    (event,) = events
+    return event
+
+
+def shown(board: RouteBoard) -> list[Route]:
+    table = board.next_after(-1, timeout_seconds=0)
+    assert table is not None
+    return list(table.routes)
+
+
+def double(x: object) -> object:
+    return x * 2.0  # type: ignore[operator]
+
+
+def test_a_blessed_model_is_loaded_verified_labelled_and_routed(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    server.models["m", 1] = double
+    event = one(deploy(blessed(store, 1)))
+
+    assert isinstance(event, ModelDeployed)
+    assert (event.version, event.replaces) == (1, None)
+    assert server.labels == {"m": {"stable": 1}}
+    (route,) = shown(board)
+    assert (route.model, route.stable_version, list(route.loaded_versions)) == ("m", 1, [1])
+
+
+def test_the_version_before_stays_loaded_and_the_one_before_that_does_not(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    for version in (1, 2, 3):
+        server.models["m", version] = double
+        event = one(deploy(blessed(store, version)))
+
+    assert isinstance(event, ModelDeployed)
+    assert event.replaces == 2
+    assert server.versions == {"m": {2, 3}}
+    assert shown(board)[0].stable_version == 3
+
+
+def test_a_redelivered_event_tells_the_same_and_changes_nothing(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy
+) -> None:
+    server.models["m", 1] = double
+    event = blessed(store, 1)
+    first = one(deploy(event))
+    reloads, deployment = server.reloads, store.read("deployments/m.json")
+
+    again = one(deploy(event))
+
+    assert again.model_copy(update={"seconds": 0}) == first.model_copy(update={"seconds": 0})
+    assert (server.reloads, store.read("deployments/m.json")) == (reloads, deployment)
+
+
+def test_a_version_that_does_not_load_is_withdrawn_and_the_old_one_serves_on(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    server.models["m", 1] = double
+    one(deploy(blessed(store, 1)))
+    event = one(deploy(blessed(store, 2)))
+
+    assert isinstance(event, ModelWithdrawn)
+    assert event.reason.code == "load-failed"
+    assert "received END: corrupt" in event.reason.message
+    assert server.labels == {"m": {"stable": 1}}
+    assert server.versions == {"m": {1}}
+    assert shown(board)[0].stable_version == 1
+
+
+def test_a_model_that_answers_otherwise_than_in_training_is_withdrawn(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy
+) -> None:
+    server.models["m", 1] = double
+    event = one(deploy(blessed(store, 1, answer=4.001)))
+
+    assert isinstance(event, ModelWithdrawn)
+    assert event.reason.message == "output y: expected [2.0, 4.001], received [2.0, 4.0]"
+
+
+def test_a_model_that_answers_nan_is_withdrawn(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy
+) -> None:
+    server.models["m", 1] = lambda x: x * float("nan")
+
+    assert isinstance(one(deploy(blessed(store, 1))), ModelWithdrawn)
+
+
+def test_a_decision_against_a_version_is_final(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy
+) -> None:
+    event = blessed(store, 1)
+    first = one(deploy(event))
+    server.models["m", 1] = double
+
+    again = one(deploy(event))
+
+    assert isinstance(first, ModelWithdrawn)
+    assert isinstance(again, ModelWithdrawn)
+
+
+def test_an_older_version_never_replaces_a_newer_one(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    server.models["m", 1] = server.models["m", 2] = double
+    one(deploy(blessed(store, 2)))
+    event = one(deploy(blessed(store, 1)))
+
+    assert isinstance(event, ModelWithdrawn)
+    assert event.reason.code == "superseded"
+    assert shown(board)[0].stable_version == 2
+
+
+def test_while_the_model_server_is_away_the_event_waits(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy
+) -> None:
+    server.models["m", 1] = double
+    server.stop()
+
+    with pytest.raises(RetryLater, match="UNAVAILABLE"):
+        list(deploy(blessed(store, 1)))
+    assert store.list("deployments/") == []
+
+
+def test_a_restarted_model_server_gets_its_models_back(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, releases: Releases
+) -> None:
+    server.models["m", 1] = server.models["other", 1] = double
+    one(deploy(blessed(store, 1)))
+    one(deploy(blessed(store, 1, pipeline="other")))
+    server.forget()
+
+    releases.reconcile()
+
+    assert server.versions == {"m": {1}, "other": {1}}
+    assert server.labels == {"m": {"stable": 1}, "other": {"stable": 1}}
+
+
+def test_releasing_one_model_leaves_the_others_loaded(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    server.models["m", 1] = server.models["other", 1] = double
+    one(deploy(blessed(store, 1, pipeline="other")))
+    one(deploy(blessed(store, 1)))
+
+    assert sorted(route.model for route in shown(board)) == ["m", "other"]
+
+
+def test_a_restarted_serving_process_shows_the_same_routes(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy
+) -> None:
+    server.models["m", 1] = double
+    one(deploy(blessed(store, 1)))
+    board = RouteBoard()
+    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=2)
+
+    Releases(store, client, board).reconcile()
+
+    client.close()
+    assert shown(board)[0].stable_version == 1
+
+
+def test_a_watching_gateway_gets_the_table_and_every_change(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    control = grpc.server(ThreadPoolExecutor(2))
+    add_RoutesServicer_to_server(RoutesService(board), control)
+    port = control.add_insecure_port("127.0.0.1:0")
+    control.start()
+    server.models["m", 1] = server.models["m", 2] = double
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stream = RoutesStub(channel).Watch(WatchRequest(gateway="test"), timeout=10)
+        one(deploy(blessed(store, 1)))
+        first = next(stream)
+        one(deploy(blessed(store, 2)))
+        second = next(stream)
+        stream.cancel()
+    control.stop(None)
+
+    assert [first.routes[0].stable_version, second.routes[0].stable_version] == [1, 2]
+    assert second.revision > first.revision
