@@ -55,7 +55,9 @@ class Journal:
         StorageError: the file is in use, unreadable, not a broker's, or from another schema version.
     """
 
-    def __init__(self, path: Path, *, observe_commit_seconds: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(
+        self, path: Path, *, observe_commit_seconds: Callable[[float], None] = lambda _: None
+    ) -> None:
         self._path = path
         self._observe_commit_seconds = observe_commit_seconds
         self._queue: list[_Write] = []
@@ -100,6 +102,12 @@ class Journal:
         self._queue.append(_Write(statements, apply, done))
         return done
 
+    def commit(self, statements: Sequence[Statement]) -> None:
+        """Write at once, with whatever else is queued; raises `UnavailableError` if nothing was written."""
+        done = self.write(statements)
+        self.flush()
+        done.result()
+
     def flush(self) -> None:
         """Commit what is queued. All or nothing: a failure is reported to every writer of the group."""
         group, self._queue = self._queue, []
@@ -139,5 +147,7 @@ class Journal:
                 self._connection.execute("ROLLBACK")
         for write in group:
             if not write.done.done():
-                error = UnavailableError(f"The broker could not write to its file ({cause}); nothing was recorded.")
+                error = UnavailableError(
+                    f"The broker could not write to its file ({cause}); nothing was recorded."
+                )
                 write.done.set_exception(error)

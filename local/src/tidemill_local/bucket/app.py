@@ -44,7 +44,9 @@ class Loop:
     def check_turning(self) -> None:
         """Raise when no scan has ended lately."""
         if self._turned_at is None or time.monotonic() - self._turned_at > STALLED_SECONDS:
-            raise RuntimeError(f"expected a scan in the last {STALLED_SECONDS} s, the last was {self._turned_at}")
+            raise RuntimeError(
+                f"expected a scan in the last {STALLED_SECONDS} s, the last was {self._turned_at}"
+            )
 
 
 def main() -> None:
@@ -55,7 +57,9 @@ def main() -> None:
     publisher = publisher_client()
     topic = publisher.topic_path(settings.project, topology.OBJECTS_TOPIC)
     announced = Announced(settings.announced_path)
-    watcher = Watcher(settings.root, announced, _to_topic(publisher, topic), settle_seconds=settings.settle_seconds)
+    watcher = Watcher(
+        settings.root, announced, _to_topic(publisher, topic), settle_seconds=settings.settle_seconds
+    )
     loop = Loop(watcher, settings.poll_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop.set())

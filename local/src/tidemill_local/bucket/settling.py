@@ -31,7 +31,9 @@ class Settling:
             known = before.get(name)
             since = known[1] if known and known[0] == stamp else now_seconds
             self._seen[name] = (stamp, since)
-        return [name for name, (stamp, since) in self._seen.items() if self._is_still(stamp, now_seconds - since)]
+        return [
+            name for name, (stamp, since) in self._seen.items() if self._is_still(stamp, now_seconds - since)
+        ]
 
     def restart(self, name: str) -> None:
         """Wait for a file anew: it turned out not to be readable as it was seen."""

@@ -8,7 +8,9 @@ UNKNOWN_MODEL = "__unknown__"
 
 # Requests by outcome. Rising failures: the status says whether to look at the client or at the model.
 # A gauge by type, because a counter of this client library could not have this name: it would end in _total.
-REQUESTS = Gauge(":tensorflow:serving:request_count", "Requests by model and status.", ["model_name", "status"])
+REQUESTS = Gauge(
+    ":tensorflow:serving:request_count", "Requests by model and status.", ["model_name", "status"]
+)
 # Time from the request's arrival to its answer. Far above runtime latency: requests are queueing.
 REQUEST_MICROSECONDS = Histogram(
     ":tensorflow:serving:request_latency",

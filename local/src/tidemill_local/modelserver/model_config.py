@@ -1,4 +1,4 @@
-"""Which models to serve, from where: ModelServerConfig as our own types, checked as TensorFlow Serving does."""
+"""Which models to serve, and from where: ModelServerConfig as our own types, with its checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

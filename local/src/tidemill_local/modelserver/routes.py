@@ -27,14 +27,12 @@ from tidemill_local.modelserver.saved_model import (
 )
 
 TAG = "serve"
-# What TensorFlow's loaders raise for a model that one route cannot take and the next one may.
-UNSUITABLE = (tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 def load_saved_model(folder: Path, threads: int) -> tuple[str, SavedModel]:
     """Load the model of one version folder, variables and lookup tables restored; name the route taken.
 
-    Blocks for as long as TensorFlow takes. Raises StatusError with every route's reason when none can load it.
+    Blocks. Raises StatusError with every route's reason when none can load the model.
     """
     if not (folder / "saved_model.pb").is_file():
         raise StatusError(grpc.StatusCode.NOT_FOUND, f"Could not find SavedModel .pb at {folder}")
@@ -44,7 +42,9 @@ def load_saved_model(folder: Path, threads: int) -> tuple[str, SavedModel]:
             return route, with_registered_ops(load, folder, threads)
         except (OSError, DecodeError) as error:
             raise StatusError(grpc.StatusCode.DATA_LOSS, f"Could not read SavedModel: {error}") from error
-        except UNSUITABLE as error:
+        except StatusError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a model is foreign code: loaders raise whatever it makes them
             reasons.append(f"{route}: {error}")
     raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "; ".join(reasons))
 
@@ -53,13 +53,17 @@ def load_session(folder: Path, threads: int, *, in_calling_thread: bool) -> Save
     """Restore into a Session of its own, as TensorFlow Serving does."""
     graph = tf.Graph()
     with ExitStack() as on_failure:
-        session = tf.compat.v1.Session(graph=graph, config=_session_config(threads, in_calling_thread=in_calling_thread))
+        session = tf.compat.v1.Session(
+            graph=graph, config=_session_config(threads, in_calling_thread=in_calling_thread)
+        )
         on_failure.callback(session.close)
         with graph.as_default():
             meta_graph = tf.compat.v1.saved_model.load(session, [TAG], str(folder))
         definitions = _definitions(meta_graph)
         signatures = {
-            name: signature(definition, _session_run(session, definition, in_calling_thread=in_calling_thread))
+            name: signature(
+                definition, _session_run(session, definition, in_calling_thread=in_calling_thread)
+            )
             for name, definition in definitions.items()
             if runnable(definition)
         }

@@ -82,7 +82,9 @@ def with_registered_ops(load: Callable[[Path, int], SavedModel], folder: Path, t
 def _register_op(op: str) -> None:
     package = next((package for prefix, package in OP_PACKAGES.items() if op.startswith(prefix)), None)
     if package is None:
-        raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, f"expected only known operations, received {op}")
+        raise StatusError(
+            grpc.StatusCode.FAILED_PRECONDITION, f"expected only known operations, received {op}"
+        )
     try:
         importlib.import_module(package)
     except ImportError as error:

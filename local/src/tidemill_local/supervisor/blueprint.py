@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """One process to keep running. Texts may hold `{host}`, `{home}` and `{port[NAME]}`.
+    """One process to keep running. Texts may hold `{host}`, `{home}`, `{bucket_url}`, `{port[NAME]}`.
 
     Attributes:
         command: Arguments of the Python interpreter.

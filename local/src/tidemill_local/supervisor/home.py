@@ -1,4 +1,4 @@
-"""What a running platform leaves in its home folder: logs, a lock, and a file that says where everything is."""
+"""What a running platform keeps in its home folder: logs, a lock, and a file that says where things are."""
 
 import fcntl
 import json
@@ -32,17 +32,16 @@ class ProcessState:
     address: str
     ready_url: str | None
     detail: str
+    ready_seconds: float | None
 
 
 @dataclass(frozen=True)
 class PlatformState:
-    """Everything another process needs to find a running platform."""
+    """All that is needed to find a running platform; `environment` is what its clients set."""
 
     pid: int
     started_at: float
-    project: str
-    bucket_url: str
-    broker: str
+    environment: dict[str, str]
     processes: tuple[ProcessState, ...]
 
     def process(self, name: str) -> ProcessState:

@@ -86,7 +86,7 @@ GATEWAY = Process(
     command=("-m", "tidemill_gateway"),
     environment={
         "TIDEMILL_METRICS_PORT": "{port[gateway_metrics]}",
-        "TIDEMILL_PORT": "{port[gateway]}",
+        "TIDEMILL_REST_PORT": "{port[gateway]}",
     },
     ready_url="http://{host}:{port[gateway_metrics]}/readyz",
     uses=("serving", "model-server"),
@@ -113,7 +113,7 @@ TIDEMILL = Blueprint(
     environment={
         "TIDEMILL_PROJECT": PROJECT,
         "TIDEMILL_HOST": "{host}",
-        "TIDEMILL_BUCKET_URL": "file://{home}/bucket/tidemill",
+        "TIDEMILL_BUCKET_URL": "{bucket_url}",
         "TIDEMILL_TRACKING_URI": "sqlite:///{home}/mlflow.db",
         "TIDEMILL_MODEL_SERVER_ADDRESS": "{host}:{port[model_server]}",
         "TIDEMILL_SERVING_ADDRESS": "{host}:{port[serving]}",

@@ -1,6 +1,8 @@
 """The gateway's composition root: everything the process owns is created here and closed here in reverse."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -48,7 +50,9 @@ def create_app(settings: Settings) -> FastAPI:
             stack.callback(ops.stop)
             yield
 
-    app = Gateway(title="Tidemill gateway", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    app = Gateway(
+        title="Tidemill gateway", version="0.1.0", lifespan=lifespan, redoc_url=None, redirect_slashes=False
+    )
     rest = TfServingRest(
         Predictions(book, servers, timeout_seconds=settings.predict_timeout_seconds),
         Models(book, servers),
@@ -64,6 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
 def main() -> None:
     """Run the gateway until it is asked to stop."""
     settings = Settings()
+    # uvicorn raises the signal again after its orderly end; a stop that was asked for is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_logging("gateway", log_format=settings.log_format, level=settings.log_level)
     uvicorn.run(
         create_app(settings),

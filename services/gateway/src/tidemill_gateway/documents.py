@@ -6,7 +6,6 @@ first complete document. Integers beyond 64 bits become floats, and floats beyon
 
 import json
 import re
-from os.path import commonprefix
 from typing import Any
 
 import orjson
@@ -30,7 +29,7 @@ _MISSING_COMMA = {
 _BEGIN = re.compile(r"\ufeff?[ \t\r\n]*")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _PERHAPS_UNPAIRED = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
-_LITERALS = ("null", "true", "false")
+_LITERAL_BEGUN = re.compile("n(?:ul?)?|t(?:ru?)?|f(?:a(?:ls?)?)?")
 _MAX_INTEGER_DIGITS = 20
 
 
@@ -55,7 +54,7 @@ def _parse_leniently(text: str) -> Any:
     try:
         document, end = json.JSONDecoder(parse_int=_number).raw_decode(text, start)
         if perhaps := _PERHAPS_UNPAIRED.search(text, 0, end):
-            _check_pairs(document, text, perhaps.start())
+            _check_text(document, text, perhaps)
     except json.JSONDecodeError as error:
         raise _syntax_error(error) from error
     except RecursionError as error:
@@ -69,11 +68,13 @@ def _number(digits: str) -> int | float:
     return float(digits)
 
 
-def _check_pairs(document: Any, text: str, position: int) -> None:
+def _check_text(document: Any, text: str, perhaps: re.Match[str]) -> None:
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise _parse_error("The surrogate pair in string is invalid.", text, position) from error
+        escaped = perhaps.group().startswith("\\")
+        reason = "The surrogate pair in string is invalid." if escaped else "Invalid encoding in string."
+        raise _parse_error(reason, text, perhaps.start()) from error
 
 
 def _syntax_error(error: json.JSONDecodeError) -> Refused:
@@ -83,8 +84,8 @@ def _syntax_error(error: json.JSONDecodeError) -> Refused:
         reason = _MISSING_COMMA.get(_innermost_bracket(error.doc[:position]), "Invalid value.")
     elif error.msg == "Expecting value":
         # The offence is where a literal such as `nul` breaks off, not where it begins.
-        rest = error.doc[position : position + 8]
-        position += max(len(commonprefix([rest, literal])) for literal in _LITERALS)
+        literal = _LITERAL_BEGUN.match(error.doc, position)
+        position = literal.end() if literal else position
     return _parse_error(reason, error.doc, position)
 
 

@@ -26,7 +26,7 @@ CHANNEL_OPTIONS = (
 
 
 class ModelServers:
-    """Calls model servers, over one channel per address. Every call takes its deadline in seconds from now."""
+    """Calls model servers, over one channel per address; every call has a deadline."""
 
     def __init__(self, timeout_seconds: float) -> None:
         """Prepare; descriptions of models may take `timeout_seconds`, whoever waits for them."""

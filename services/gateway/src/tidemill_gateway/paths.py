@@ -2,12 +2,22 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 from urllib.parse import unquote
 
 from tidemill_gateway.errors import invalid
 
-Verb = Literal["models", "status", "metadata", "predict", "classify", "regress"]
+
+class Verb(StrEnum):
+    """What can be asked."""
+
+    MODELS = "models"
+    STATUS = "status"
+    METADATA = "metadata"
+    PREDICT = "predict"
+    CLASSIFY = "classify"
+    REGRESS = "regress"
+
 
 _SERVABLE = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
 _POST = re.compile(
@@ -45,5 +55,5 @@ def read_path(method: str, path: str) -> tuple[Verb, ModelRef]:
         raise invalid("Missing model name in request.")
     ref = ModelRef(unquote(name or ""), None if version is None else int(version), label and unquote(label))
     if verb:
-        return verb.lower(), ref
-    return ("status" if name else "models"), ref
+        return Verb(verb.lower()), ref
+    return (Verb.STATUS if name else Verb.MODELS), ref

@@ -19,7 +19,7 @@ from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.metrics import Labels, observe_request
 from tidemill_gateway.model_servers import Metadata
 from tidemill_gateway.models import Models
-from tidemill_gateway.paths import read_path
+from tidemill_gateway.paths import Verb, read_path
 from tidemill_gateway.predictions import Predictions
 from tidemill_runtime.logs import get_logger
 
@@ -106,15 +106,15 @@ class TfServingRest(BaseRoute):
         if method == "OPTIONS":
             return _preflight(headers)
         verb, ref = read_path(method, scope["raw_path"].decode("latin-1"))
-        if verb == "predict":
+        if verb is Verb.PREDICT:
             body = await read_body(receive, headers, self._max_body_bytes)
             answer = await self._predictions.predict(ref, body, labels, _metadata(headers))
             return _Reply(Code.OK, 200, answer.body, answer.version)
-        if verb == "models":
+        if verb is Verb.MODELS:
             return _document(self._models.names())
-        if verb == "status":
+        if verb is Verb.STATUS:
             return _document(await self._models.status(ref))
-        if verb == "metadata":
+        if verb is Verb.METADATA:
             return _document(await self._models.metadata(ref))
         raise Refused(Code.UNIMPLEMENTED, f"Expecting :predict but got :{verb}, which is not served yet")
 

@@ -123,7 +123,8 @@ def _fill(item: Any, level: int, shape: tuple[int, ...], spec: TensorSpec, value
         raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
     if len(item) != shape[level]:
         raise invalid(
-            f"Encountered list at unexpected size: {len(item)} at level: {level} expected size: {shape[level]}"
+            f"Encountered list at unexpected size: {len(item)} at level: {level} "
+            f"expected size: {shape[level]}"
         )
     for each in item:
         _fill(each, level + 1, shape, spec, values)

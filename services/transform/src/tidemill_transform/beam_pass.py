@@ -9,7 +9,7 @@ will do. Every part carries its counts to the report, where each must come out o
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -23,11 +23,10 @@ from tidemill_contracts.manifest import LABEL_COLUMN, Column
 from tidemill_contracts.profile import Profile
 from tidemill_transform.columns import conform, schema_of
 from tidemill_transform.label import Labeller
-from tidemill_transform.plan import PartReport, Plan, Report
+from tidemill_transform.plan import REPORT_FILE, PartReport, Plan, Report
 from tidemill_transform.profiling import TableSketch
 from tidemill_transform.split import in_eval
 
-REPORT_FILE = "pass.json"
 BINARY = "application/octet-stream"
 Side = Literal["train", "eval"]
 
@@ -207,5 +206,6 @@ def _positives(rows: pa.RecordBatch) -> int:
     return pc.sum(rows[LABEL_COLUMN]).as_py() or 0
 
 
-def _open(uri: str):
-    return FileSystems.open(uri, BINARY, CompressionTypes.UNCOMPRESSED)
+def _open(uri: str) -> BinaryIO:
+    file: BinaryIO = FileSystems.open(uri, BINARY, CompressionTypes.UNCOMPRESSED)
+    return file

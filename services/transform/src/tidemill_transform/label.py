@@ -17,7 +17,8 @@ from tidemill_transform.errors import Unfit
 
 # The kinds of node in DuckDB's syntax tree that look at one row only, and at columns by name.
 ROW_NODES = frozenset(
-    "BETWEEN CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION OPERATOR TYPE".split()
+    {"COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION"}
+    | {"BETWEEN", "CASE", "CAST", "TYPE", "COLLATE"}
 )
 CONFINEMENT = {
     "enable_external_access": "false",
@@ -54,7 +55,8 @@ class Labeller:
         """Return one value per row of whatever type the expression has; raise duckdb.Error."""
         self._connection.register("rows", rows)
         try:
-            return self._connection.execute(self._query).to_arrow_table()["label"].combine_chunks()
+            labels: pa.Table = self._connection.sql(self._query).to_arrow_table()
+            return labels["label"].combine_chunks()
         finally:
             self._connection.unregister("rows")
 
@@ -63,7 +65,7 @@ class Labeller:
         tree = json.loads(self._one("SELECT json_serialize_sql(?)", self._query))
         if tree["error"]:
             raise _invalid(f"expected a SQL expression, received {tree['error_message']}")
-        selected = [item for each in tree["statements"] for item in each["node"].get("select_list", ())]
+        selected = [item for each in tree["statements"] for item in each["node"].get("select_list", [])]
         if len(tree["statements"]) != 1 or len(selected) != 1:
             raise _invalid(f"expected one SQL expression, received {self._expression!r}")
         return list(_nodes(selected))

@@ -9,6 +9,8 @@ from tidemill_contracts.profile import Profile, ProfileModel
 from tidemill_transform.errors import RowsLost
 from tidemill_transform.label import Label
 
+REPORT_FILE = "pass.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

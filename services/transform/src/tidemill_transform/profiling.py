@@ -57,7 +57,7 @@ class ColumnSketch:
 
 
 class TableSketch:
-    """What is known of all columns so far; counts, extremes and vocabularies do not depend on the sharding."""
+    """What is known of all columns so far; exact parts do not depend on how the rows were sharded."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.rows = 0

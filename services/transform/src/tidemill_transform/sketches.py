@@ -14,7 +14,8 @@ from tidemill_transform.split import Hashes, hash_values
 
 # Rank error of a quantile: 0.35 % with 99 % confidence. Columns with fewer values than this are exact.
 KLL_K = 800
-QUANTILE_RANKS = np.linspace(0, 1, 101)
+# The outermost of the 101 quantiles are the extremes, which are known exactly.
+INNER_RANKS = np.linspace(0, 1, 101)[1:-1]
 # Relative error of a distinct count: 1.6 %. Columns with fewer distinct values than this are exact.
 SMALLEST_HASHES = 4096
 # Up to 3/4 of 2**15 distinct values are counted exactly; beyond, rare values go uncounted.
@@ -87,7 +88,7 @@ class Numbers:
             maximum=self.maximum,
             mean=self.mean,
             stddev=float(np.sqrt(self.squares / self.count)),
-            quantiles=tuple(self.quantiles.get_quantiles(QUANTILE_RANKS)),
+            quantiles=(self.minimum, *self.quantiles.get_quantiles(INNER_RANKS), self.maximum),
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def in_eval(rows: pa.RecordBatch, without: Collection[str], eval_share: float) -
             salt = _hash_texts([field.name])[0]
             keyed = _hash_words(hash_values(column) ^ salt)
             hashes += np.where(_present(column), keyed, np.uint64(0))
-    return _hash_words(hashes) >> np.uint64(11) < np.uint64(eval_share * 2**53)
+    held_out: npt.NDArray[np.bool_] = _hash_words(hashes) < np.uint64(eval_share * 2**64)
+    return held_out
 
 
 def hash_values(column: pa.Array) -> Hashes:
@@ -46,7 +47,8 @@ def hash_values(column: pa.Array) -> Hashes:
     if pa.types.is_timestamp(column.type):
         return _hash_words(_values(column.cast(pa.int64())).view(np.uint64))
     # Adding zero turns -0.0 into 0.0, which is the same number.
-    return _hash_words((_values(pc.cast(column, pa.float64(), safe=False)) + 0.0).view(np.uint64))
+    numbers = _values(pc.cast(column, pa.float64(), safe=False)).astype(np.float64)
+    return _hash_words((numbers + 0.0).view(np.uint64))
 
 
 def _values(column: pa.Array) -> npt.NDArray[np.generic]:

@@ -1,0 +1,131 @@
+"""The gateway as a process: probes, limits, metrics, documentation, start and stop."""
+
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.openapi.models import OpenAPI
+from gateways import is_ready, running_gateway, wait_until
+from prometheus_client import REGISTRY
+from tiny_models import ModelServer, Serving, half_plus, route, running_model_server, running_serving
+
+PREDICT = "/v1/models/half_plus_two:predict"
+
+
+def count(**labels: str) -> float:
+    labels = {"protocol": "rest", "api": "tfs", **labels}
+    return REGISTRY.get_sample_value("tidemill_gateway_request_seconds_count", labels) or 0.0
+
+
+def test_answers_and_refusals_are_measured_by_model_version_and_signature(client: httpx.Client) -> None:
+    answered = {"model": "half_plus_two", "version": "124", "signature": "other", "code": "OK"}
+    refused = {**answered, "version": "123", "signature": "serving_default", "code": "INVALID_ARGUMENT"}
+    before = count(**answered), count(**refused)
+
+    client.post(
+        "/v1/models/half_plus_two/labels/canary:predict", json={"signature_name": "other", "instances": [1]}
+    )
+    client.post(PREDICT, json={"instances": ["x"]})
+
+    assert (count(**answered), count(**refused)) == (before[0] + 1, before[1] + 1)
+
+
+def test_guessed_names_add_no_series(client: httpx.Client) -> None:
+    folded = {"model": "__unknown__", "version": "", "signature": "__unknown__", "code": "NOT_FOUND"}
+    client.post("/v1/models/guess:predict", json={"instances": [1]})
+    client.post(PREDICT, json={"instances": [1], "signature_name": "guess"})
+    before, series = count(**folded), len(list(REGISTRY.collect()))
+    sampled = sum(len(metric.samples) for metric in REGISTRY.collect())
+
+    for number in range(20):
+        client.post(f"/v1/models/guess{number}:predict", json={"instances": [1]})
+        client.post(PREDICT, json={"instances": [1], "signature_name": f"guess{number}"})
+
+    assert count(**folded) == before + 20
+    assert len(list(REGISTRY.collect())) == series
+    assert sum(len(metric.samples) for metric in REGISTRY.collect()) == sampled
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_body_beyond_the_limit_is_refused_unread(encoding: str) -> None:
+    body = b'{"instances": [' + b" " * 100_000 + b"1]}"
+    content = gzip.compress(body) if encoding == "gzip" else body
+
+    with running_gateway("127.0.0.1:1", max_body_bytes=1000) as client:
+        response = client.post(PREDICT, content=content, headers={"content-encoding": encoding})
+
+    assert response.status_code == 413
+    assert response.json() == {"error": "Expecting a body of at most 1000 bytes but got more"}
+
+
+def test_the_api_is_documented(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+
+    OpenAPI.model_validate(document)
+    predict = document["paths"]["/v1/models/{model}/versions/{version}:predict"]["post"]
+    assert {"200", "400", "404", "503", "504"} <= predict["responses"].keys()
+    assert {"/livez", "/readyz", "/v1/models", "/v1/models/{model}/metadata"} <= document["paths"].keys()
+    assert client.get("/docs").status_code == 200
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    with running_model_server({("half_plus_two", 123): half_plus(2)}) as server:
+        yield server
+
+
+def test_the_process_serves_tells_its_state_and_stops_in_order(
+    model_server: ModelServer, tmp_path: Path
+) -> None:
+    rest, ops, serving = free_port(), free_port(), Serving()
+    serving.publish(route(model_server, "half_plus_two", 123))
+    with running_serving(serving), (tmp_path / "log").open("w") as log:
+        settings = {
+            "TIDEMILL_BUCKET_URL": "file:///nowhere",
+            "TIDEMILL_REST_PORT": str(rest),
+            "TIDEMILL_METRICS_PORT": str(ops),
+            "TIDEMILL_SERVING_ADDRESS": serving.address,
+        }
+        command = [sys.executable, "-m", "tidemill_gateway"]
+        process = subprocess.Popen(command, env={**os.environ, **settings}, stderr=log)
+        try:
+            with httpx.Client(timeout=5) as client:
+                wait_until(lambda: is_up(client, f"http://127.0.0.1:{ops}/readyz"))
+                answer = client.post(f"http://127.0.0.1:{rest}{PREDICT}", json={"instances": [2.0]})
+                alive = client.get(f"http://127.0.0.1:{ops}/livez")
+                metrics = client.get(f"http://127.0.0.1:{ops}/metrics").text
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(10)
+
+    assert answer.json() == {"predictions": [3.0]}
+    assert alive.status_code == 200
+    assert "tidemill_gateway_routes_connected 1.0" in metrics
+    assert 'tidemill_gateway_request_seconds_count{api="tfs",code="OK",model="half_plus_two"' in metrics
+    assert code == 0
+
+
+def is_up(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_nothing_heavy_is_imported() -> None:
+    heavy = "{'tensorflow', 'google.cloud', 'pandas', 'pyarrow'}"
+    code = f"import sys, tidemill_gateway.app; sys.exit(bool({heavy} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0

@@ -1,0 +1,205 @@
+"""A model server of tiny numpy models, and a publisher of routes, both behind their real gRPC APIs."""
+
+import queue
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemill_contracts import tensors, tfserving
+from tidemill_contracts.pb.routes_pb2 import Route, RouteTable, WatchRequest
+from tidemill_contracts.pb.routes_pb2_grpc import RoutesServicer, add_RoutesServicer_to_server
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A model in numpy. `inputs` and `outputs` map aliases to TensorFlow types."""
+
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    run: Callable[[Arrays], Arrays]
+    signatures: tuple[str, ...] = ("serving_default",)
+
+
+def half_plus(addend: float) -> TinyModel:
+    def run(inputs: Arrays) -> Arrays:
+        return {"y": inputs["x"] / np.float32(2) + np.float32(addend)}
+
+    return TinyModel({"x": "DT_FLOAT"}, {"y": "DT_FLOAT"}, run, ("serving_default", "other"))
+
+
+def flights() -> TinyModel:
+    """Several inputs and outputs of several types; a carrier it never saw gets 0.5."""
+
+    def run(inputs: Arrays) -> Arrays:
+        known = np.isin(inputs["carrier"], [b"UA", b"AA"])
+        late = np.where(known, inputs["distance"] / 1000, 0.5).astype(np.float32)
+        return {
+            "late": late,
+            "carrier": inputs["carrier"],
+            "raw_bytes": inputs["carrier"],
+            "night": inputs["night"],
+        }
+
+    outputs = {"late": "DT_FLOAT", "carrier": "DT_STRING", "raw_bytes": "DT_STRING", "night": "DT_BOOL"}
+    return TinyModel({"carrier": "DT_STRING", "distance": "DT_FLOAT", "night": "DT_BOOL"}, outputs, run)
+
+
+def echo(type_name: str) -> TinyModel:
+    return TinyModel({"x": type_name}, {"y": type_name}, lambda inputs: {"y": inputs["x"]})
+
+
+def answering(outputs: Arrays) -> TinyModel:
+    return TinyModel({"x": "DT_FLOAT"}, dict.fromkeys(outputs, "DT_FLOAT"), lambda _: outputs)
+
+
+def failing(message: str) -> TinyModel:
+    def run(_inputs: Arrays) -> NoReturn:
+        raise ValueError(message)
+
+    return TinyModel({"x": "DT_FLOAT"}, {"y": "DT_FLOAT"}, run)
+
+
+def sleeping(seconds: float) -> TinyModel:
+    def run(inputs: Arrays) -> Arrays:
+        time.sleep(seconds)
+        return {"y": inputs["x"]}
+
+    return TinyModel({"x": "DT_FLOAT"}, {"y": "DT_FLOAT"}, run)
+
+
+@dataclass
+class ModelServer:
+    """TensorFlow Serving's gRPC API over `models`; its state is what a test sets."""
+
+    models: dict[tuple[str, int], TinyModel] = field(default_factory=dict)
+    seen_metadata: list[tuple[str, str]] = field(default_factory=list)
+    address: str = ""
+
+    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the service's name
+        model = self._find(request, context)
+        self.seen_metadata = [(key, str(value)) for key, value in context.invocation_metadata()]
+        inputs = {name: tensors.to_array(proto) for name, proto in request.inputs.items()}
+        try:
+            outputs = model.run(inputs)
+        except ValueError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        response = tfserving.PredictResponse(model_spec=request.model_spec)
+        for name, array in outputs.items():
+            response.outputs[name].CopyFrom(tensors.to_proto(array))
+        return response
+
+    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        model = self._find(request, context)
+        definitions = tfserving.SignatureDefMap()
+        for name in model.signatures:
+            definition = definitions.signature_def[name]
+            definition.method_name = "tensorflow/serving/predict"
+            for side, types in ((definition.inputs, model.inputs), (definition.outputs, model.outputs)):
+                for alias, type_name in types.items():
+                    side[alias].name = f"{alias}:0"
+                    side[alias].dtype = tfserving.DataType.Value(type_name)
+                    side[alias].tensor_shape.dim.add(size=-1)
+        response = tfserving.GetModelMetadataResponse(model_spec=request.model_spec)
+        response.metadata["signature_def"].Pack(definitions)
+        return response
+
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        spec = request.model_spec
+        versions = [version for name, version in self.models if name == spec.name]
+        if spec.HasField("version"):
+            versions = [version for version in versions if version == spec.version.value]
+            if not versions:
+                context.abort(
+                    grpc.StatusCode.NOT_FOUND,
+                    f"Could not find version {spec.version.value} of model {spec.name}",
+                )
+        state = tfserving.ModelVersionStatus.State.Value("AVAILABLE")
+        statuses = [{"version": version, "state": state} for version in versions]
+        return tfserving.GetModelStatusResponse(model_version_status=statuses)
+
+    def _find(self, request: Any, context: grpc.ServicerContext) -> TinyModel:
+        spec = request.model_spec
+        model = self.models.get((spec.name, spec.version.value))
+        if model is None:
+            context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"Servable not found for request: Specific({spec.name}, {spec.version.value})",
+            )
+        return model
+
+
+class Serving(RoutesServicer):
+    """Publishes route tables as serving does: the last one at once, then every change."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self._table: RouteTable | None = None
+        self._watchers: list[queue.SimpleQueue[RouteTable | None]] = []
+
+    def publish(self, *routes: Route, revision: int | None = None) -> None:
+        last = self._table.revision if self._table else 0
+        self._table = RouteTable(revision=last + 1 if revision is None else revision, routes=routes)
+        for watcher in self._watchers:
+            watcher.put(self._table)
+
+    def Watch(self, request: WatchRequest, context: Any) -> Iterator[RouteTable]:  # noqa: N802
+        changes: queue.SimpleQueue[RouteTable | None] = queue.SimpleQueue()
+        context.add_callback(lambda: changes.put(None))
+        if self._table:
+            changes.put(self._table)
+        self._watchers.append(changes)
+        while table := changes.get():
+            yield table
+
+
+@contextmanager
+def listening(add: Callable[[grpc.Server], None], address: str = "127.0.0.1:0") -> Iterator[str]:
+    """Serve over gRPC until the block ends; yields the address."""
+    options = (("grpc.so_reuseport", 0),)
+    server = grpc.server(ThreadPoolExecutor(16), options=options)
+    add(server)
+    port = server.add_insecure_port(address)
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait(5)
+
+
+@contextmanager
+def running_model_server(
+    models: Mapping[tuple[str, int], TinyModel], address: str = "127.0.0.1:0"
+) -> Iterator[ModelServer]:
+    servicer = ModelServer(dict(models))
+    handlers = (
+        tfserving.prediction_service_handlers(servicer),
+        tfserving.model_service_handlers(servicer),
+    )
+    with listening(lambda server: server.add_generic_rpc_handlers(handlers), address) as servicer.address:
+        yield servicer
+
+
+@contextmanager
+def running_serving(serving: Serving, address: str = "127.0.0.1:0") -> Iterator[Serving]:
+    with listening(lambda server: add_RoutesServicer_to_server(serving, server), address) as serving.address:
+        yield serving
+
+
+def route(server: ModelServer, model: str, stable: int, canary: int | None = None) -> Route:
+    labels = {"stable": stable} | ({} if canary is None else {"canary": canary})
+    return Route(
+        model=model,
+        address=server.address,
+        stable_version=stable,
+        loaded_versions=set(labels.values()),
+        labels=labels,
+    )

@@ -1,0 +1,52 @@
+"""The transform service's composition root: all that the process owns is made here, and closed in reverse."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from tidemill_contracts import topology
+from tidemill_runtime.consumer import Consumer
+from tidemill_runtime.logs import configure_logging
+from tidemill_runtime.objects import open_store
+from tidemill_runtime.process import run_consumers
+from tidemill_runtime.telling import Teller, on_events, publisher_client
+from tidemill_transform.handlers import Engine, Transform, handlers
+from tidemill_transform.ledger import Ledger
+from tidemill_transform.settings import Settings
+from tidemill_transform.warehouse import ParquetWarehouse
+
+
+def load_engine() -> Engine:
+    """Import what runs the pass; Apache Beam takes seconds."""
+    from tidemill_transform.beam_pass import run_pass  # noqa: PLC0415
+
+    return run_pass
+
+
+@contextmanager
+def engine_loading() -> Iterator[Future[Engine]]:
+    """Load the engine beside the start of the process, so that neither waits for the other."""
+    with ThreadPoolExecutor(1, thread_name_prefix="engine") as executor:
+        yield executor.submit(load_engine)
+
+
+def main() -> None:
+    """Run the service until it is asked to stop."""
+    settings = Settings()
+    configure_logging("transform", log_format=settings.log_format, level=settings.log_level)
+    store = open_store(settings.bucket_url)
+    warehouse = ParquetWarehouse(store)
+    ledger = Ledger(warehouse)
+    publisher = publisher_client()
+    teller = Teller(publisher, project=settings.project, service="transform")
+    with engine_loading() as engine:
+        transform = Transform(store, warehouse, engine.result, settings.beam_options)
+        consumers = [
+            Consumer(handle, subscription, project=settings.project, publisher=publisher)
+            for handle, subscription in (
+                (on_events(handlers(transform), teller), topology.TRANSFORM),
+                (ledger.record_event, topology.LEDGER),
+                (ledger.record_dead_letter, topology.DEAD_LETTERS),
+            )
+        ]
+        run_consumers(consumers, settings, ready={"warehouse": warehouse.check})

@@ -1,0 +1,16 @@
+"""Settings of the transform service."""
+
+from pydantic import Field
+
+from tidemill_runtime.settings import ServiceSettings
+
+# `DirectRunner` would try Prism first, a binary that it downloads; this names the runner behind it.
+IN_MEMORY = ("--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
+
+
+class Settings(ServiceSettings):
+    """Read once, in `main`."""
+
+    beam_options: tuple[str, ...] = Field(
+        default=IN_MEMORY, description="Apache Beam pipeline options: runner, project, region, workers."
+    )

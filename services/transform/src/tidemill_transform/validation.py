@@ -1,0 +1,65 @@
+"""What makes a window unfit to train on. Each check raises Unfit with all that it finds."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from tidemill_contracts.events import Reason
+from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_contracts.pipeline import PipelineSpec
+from tidemill_transform.errors import Unfit
+from tidemill_transform.features import Choice
+from tidemill_transform.label import Label, check_label
+from tidemill_transform.plan import Report
+
+
+def check_spec(spec: PipelineSpec, schema: pa.Schema) -> Label:
+    """Check, before any row is read, that the spec fits the columns; return the label it asks for."""
+    reasons = list(_misnamed(spec, schema))
+    try:
+        label = check_label(spec.label, schema)
+    except Unfit as error:
+        raise Unfit(*reasons, *error.reasons) from error
+    if reasons:
+        raise Unfit(*reasons)
+    return label
+
+
+def check_rows(report: Report, min_rows: int) -> None:
+    """Check that there are enough labelled rows, of both kinds, on both sides of the split."""
+    train, held_out = report.total("rows_train"), report.total("rows_eval")
+    if train + held_out < min_rows or train == 0 or held_out == 0:
+        unlabelled = report.total("rows_unlabelled")
+        message = (
+            f"expected at least {min_rows} labelled rows on two sides, received {train} to train on and "
+            f"{held_out} to evaluate on; {unlabelled} rows have no label"
+        )
+        raise Unfit(Reason(code="too-few-rows", message=message))
+    reasons = [
+        *_single_class("training", report.total("positives_train"), train),
+        *_single_class("evaluation", report.total("positives_eval"), held_out),
+    ]
+    if reasons:
+        raise Unfit(*reasons)
+
+
+def check_features(choice: Choice) -> None:
+    """Check that something is left to learn from."""
+    if not choice.features:
+        why = " ".join(f"{column.name}: {column.reason}" for column in choice.left_out)
+        raise Unfit(Reason(code="no-features", message=f"expected a usable column, received none. {why}"))
+
+
+def _misnamed(spec: PipelineSpec, schema: pa.Schema) -> Iterator[Reason]:
+    if unknown := [name for name in spec.leave_out if name not in schema.names]:
+        message = f"expected columns among {schema.names}, leaveOut names {unknown}"
+        yield Reason(code="unknown-column", message=message)
+    if LABEL_COLUMN in schema.names:
+        yield Reason(code="reserved-column", message=f"expected no column named {LABEL_COLUMN}, received one")
+
+
+def _single_class(side: str, positives: int, rows: int) -> Iterator[Reason]:
+    if positives in (0, rows):
+        only = "true" if positives else "false"
+        message = f"expected both true and false labels, received only {only} in {rows} {side} rows"
+        yield Reason(code="single-class-label", message=message)

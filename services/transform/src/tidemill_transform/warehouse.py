@@ -1,0 +1,97 @@
+"""The warehouse: where people query what the platform keeps. One small port, and its embedded adapter.
+
+The embedded adapter keeps every table as a folder of Parquet files below `warehouse/` in the bucket, which
+DuckDB and most other engines read as they lie.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tidemill_contracts.manifest import Column, content_id
+from tidemill_runtime.objects import ObjectStore
+from tidemill_transform.columns import schema_of
+
+ROOT = "warehouse"
+# A level is merged into one file of the next when it has more files than this.
+MAX_FILES_PER_LEVEL = 256
+MERGED_LEVELS = 2
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that rows are appended to."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+
+class Warehouse(Protocol):
+    """Tables that grow. Every method may be repeated after a failure, to the same effect."""
+
+    def load(self, table: str, partition: str, objects: Sequence[str]) -> None:
+        """Put Parquet objects of the bucket into a partition such as `span=3`, each in place of itself."""
+
+    def append(self, table: Table, key: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Add rows under a key. Rows of a key given again are added again at worst: readers deduplicate."""
+
+    def check(self) -> None:
+        """Raise when the warehouse does not answer."""
+
+
+@dataclass
+class ParquetWarehouse:
+    """Folders of Parquet files in a bucket. One process appends to a table; any number may read."""
+
+    store: ObjectStore
+    _files: dict[str, int] = field(default_factory=dict)
+
+    def load(self, table: str, partition: str, objects: Sequence[str]) -> None:
+        with TemporaryDirectory(prefix="tidemill-warehouse-") as folder:
+            for name in objects:
+                file = PurePosixPath(name).name
+                local = Path(folder, file)
+                self.store.download(name, local)
+                self.store.upload(f"{ROOT}/{table}/{partition}/{file}", local)
+
+    def append(self, table: Table, key: str, rows: Sequence[Mapping[str, object]]) -> None:
+        content = pa.Table.from_pylist([dict(row) for row in rows], schema=schema_of(table.columns))
+        if table.name not in self._files:
+            self._files[table.name] = len(self._names(table, 0))
+        self._files[table.name] += self.store.create(_file(table, 0, key), _parquet(content))
+        if self._files[table.name] > MAX_FILES_PER_LEVEL:
+            self._compact(table)
+            self._files[table.name] = len(self._names(table, 0))
+
+    def check(self) -> None:
+        self.store.list(f"{ROOT}/.")
+
+    def _compact(self, table: Table) -> None:
+        """Merge small files: first the merged one is written, then its parts go. Between, rows are twice."""
+        for level in range(MERGED_LEVELS):
+            names = self._names(table, level)
+            if len(names) > MAX_FILES_PER_LEVEL:
+                parts = [pq.read_table(pa.BufferReader(self.store.read(name))) for name in names]
+                merged = _file(table, level + 1, content_id(*names))
+                self.store.write(merged, _parquet(pa.concat_tables(parts)))
+                for name in names:
+                    self.store.delete(name)
+
+    def _names(self, table: Table, level: int) -> list[str]:
+        return self.store.list(f"{ROOT}/{table.name}/{level}-")
+
+
+def _file(table: Table, level: int, key: str) -> str:
+    return f"{ROOT}/{table.name}/{level}-{key}.parquet"
+
+
+def _parquet(content: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(content, sink, compression="zstd")
+    content_bytes: bytes = sink.getvalue().to_pybytes()
+    return content_bytes
