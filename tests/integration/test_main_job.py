@@ -162,7 +162,7 @@ def test_the_ledger_has_every_event(world: World, january: ModelDeployed) -> Non
     files = world.store.uri("warehouse/events") + "/**/*.parquet"
 
     def ledger() -> set[str] | None:
-        ids = {row[0] for row in duckdb.sql(f"select id from read_parquet('{files}')").fetchall()}  # noqa: S608
+        ids = {row[0] for row in duckdb.read_parquet(files).select("id").fetchall()}
         return ids if ids >= {event.id for event in world.events} else None
 
     assert world.wait_for(ledger, 15)

@@ -38,7 +38,7 @@ MODELS = {
     ("odd/na:me", 1): half_plus(2),
     ("flights", 1): flights(),
     **{(f"echo_{name}", 1): echo(f"DT_{name.upper()}") for name in ECHOES},
-    ("scalar", 1): answering({"y": np.float32(1)}),
+    ("scalar", 1): answering({"y": np.array(1, np.float32)}),
     ("uneven", 1): answering({"a": np.zeros(2, np.float32), "b": np.zeros(3, np.float32)}),
     ("nothing", 1): answering({"y": np.zeros((0, 2), np.float32)}),
     ("no_rows", 1): answering({"a": np.zeros(0, np.float32), "b": np.zeros(0, np.float32)}),

@@ -99,14 +99,6 @@ def test_paths_outside_v1_are_not_found_t2(client: httpx.Client, path: str) -> N
     assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
 
 
-@pytest.mark.parametrize("verb", ["classify", "regress"])
-def test_verbs_that_are_not_served_are_unimplemented(client: httpx.Client, verb: str) -> None:
-    response = client.post(f"/v1/models/half_plus_two:{verb}", json={"examples": [{"x": 2.0}]})
-
-    assert response.status_code == 501
-    assert f":{verb}" in response.json()["error"]
-
-
 def test_cors_is_off_by_default_t9(client: httpx.Client) -> None:
     response = client.get("/v1/models", headers={"origin": "https://page.example"})
 

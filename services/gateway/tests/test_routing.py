@@ -51,7 +51,8 @@ def start(stack: ExitStack, serving: Serving) -> StartGateway:
 
 
 def answering_version(client: httpx.Client) -> str | None:
-    return client.post(PREDICT, json=BODY).headers.get("tidemill-model-version")
+    version: str | None = client.post(PREDICT, json=BODY).headers.get("tidemill-model-version")
+    return version
 
 
 def answers(client: httpx.Client, version: int) -> bool:

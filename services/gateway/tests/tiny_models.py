@@ -3,8 +3,8 @@
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -97,6 +97,23 @@ class ModelServer:
             response.outputs[name].CopyFrom(tensors.to_proto(array))
         return response
 
+    def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        values = self._sums(request, context)
+        labels = ("", "both") if len(values) > 1 else ("",)
+        rows = [{"classes": [{"label": label, "score": value} for label in labels]} for value in values]
+        return tfserving.ClassificationResponse(result={"classifications": rows})
+
+    def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        values = [{"value": value} for value in self._sums(request, context)]
+        return tfserving.RegressionResponse(result={"regressions": values})
+
+    def _sums(self, request: Any, context: grpc.ServicerContext) -> list[float]:
+        """Return half the sum of each example's and the context's numbers and string lengths, plus two."""
+        self._find(request, context)
+        with_context = request.input.example_list_with_context
+        examples = list(request.input.example_list.examples) or list(with_context.examples)
+        return [2 + (_total(example) + _total(with_context.context)) / 2 for example in examples]
+
     def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         model = self._find(request, context)
         definitions = tfserving.SignatureDefMap()
@@ -137,6 +154,14 @@ class ModelServer:
         return model
 
 
+def _total(example: Any) -> float:
+    total = 0.0
+    for feature in example.features.feature.values():
+        total += sum(feature.float_list.value) + sum(feature.int64_list.value)
+        total += sum(map(len, feature.bytes_list.value))
+    return total
+
+
 class Serving(RoutesServicer):
     """Publishes route tables as serving does: the last one at once, then every change."""
 
@@ -151,7 +176,7 @@ class Serving(RoutesServicer):
         for watcher in self._watchers:
             watcher.put(self._table)
 
-    def Watch(self, request: WatchRequest, context: Any) -> Iterator[RouteTable]:  # noqa: N802
+    def Watch(self, request: WatchRequest, context: Any) -> Iterator[RouteTable]:  # noqa: ARG002, N802
         changes: queue.SimpleQueue[RouteTable | None] = queue.SimpleQueue()
         context.add_callback(lambda: changes.put(None))
         if self._table:

@@ -71,7 +71,7 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def _definition(name: str) -> Any:
-    for package in ("tensorflow.serving", "tensorflow"):
+    for package in ("tensorflow.serving", "tensorflow", "tensorflow.error"):
         try:
             return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{package}.{name}"))
         except KeyError:

@@ -78,7 +78,7 @@ class Catalog:
         return subscription
 
     def update_subscription(self, changes: Any, mask: Any) -> SubscriptionRecord:
-        """Change the masked fields; raises `BrokerError` if one is unknown, fixed, unsupported or out of range."""
+        """Change the masked fields; raises `BrokerError` if one is unknown, fixed, or refused."""
         subscription = self._registry.subscription(changes.name)
         config = configs.merge_subscription(subscription.config, changes, mask)
         self._check_dead_letter_topic(config)

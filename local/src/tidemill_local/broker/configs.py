@@ -170,8 +170,8 @@ def _check_duration(field: str, message: Any, minimum: timedelta, maximum: timed
 def _check_range(field: str, received: float, minimum: float, maximum: float) -> None:
     if not minimum <= received <= maximum:
         raise InvalidArgumentError(
-            f"The value for {field} is out of bounds. You passed {received:g} in the request, "
-            f"but the value must be between {minimum:g} and {maximum:g}."
+            f"The value for {field} is out of bounds. You passed {received:.10g} in the request, "
+            f"but the value must be between {minimum:.10g} and {maximum:.10g}."
         )
 
 

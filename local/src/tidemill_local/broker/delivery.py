@@ -68,7 +68,7 @@ class Lease:
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A message one subscription has not settled; `failures` counts its deliveries that ended without an ack."""
+    """A message one subscription has not settled; `failures` of its deliveries ended without an ack."""
 
     message: Message
     failures: int = 0

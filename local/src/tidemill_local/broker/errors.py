@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+NOT_APPLIED = "TRANSIENT_FAILURE_NOT_APPLIED"
+"""Nothing is wrong with the ack id, but others in its request were; clients try again."""
+
 
 class BrokerError(Exception):
     """A request the broker refuses, with a message fit for the caller."""
@@ -41,18 +44,19 @@ class UnavailableError(BrokerError):
 
 
 class AckIdError(BrokerError):
-    """Some ack ids were refused by a subscription with exactly-once delivery.
+    """A subscription with exactly-once delivery refused ack ids, and applied none of the request.
 
-    `reasons` maps each refused ack id to the reason Cloud Pub/Sub gives for it; the other ids of the
-    same request were applied.
+    `reasons` maps every ack id of the request to the reason Cloud Pub/Sub gives for it, or to `NOT_APPLIED`.
     """
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
-        super().__init__(
-            "Some acknowledgement ids in the request were invalid. This could be because they expired."
-        )
+        super().__init__("Some acknowledgement ids in the request were invalid: they may have expired.")
         self.reasons = reasons
 
 
 class StorageError(BrokerError):
     """The broker's file cannot be opened, is in use, or does not hold a broker's data."""
+
+
+class ListenError(BrokerError):
+    """An address cannot be bound."""

@@ -29,6 +29,7 @@ class Feed:
         self._waiting: dict[Consumer, asyncio.Future[None]] = {}
         self._departed: dict[str, Consumer] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = math.inf
         self._closed_by: BrokerError | None = None
 
     @property
@@ -50,7 +51,14 @@ class Feed:
         return consumer
 
     def leave(self, consumer: Consumer) -> None:
-        """A consumer's stream ended: free its messages, after a grace period if it may come back."""
+        """A pull was answered: its leases live on."""
+        self._joined.discard(consumer)
+
+    def lose(self, consumer: Consumer) -> None:
+        """A stream ended: free its messages, after a grace period if its client may come back.
+
+        Exactly-once delivery has promised the whole ack deadline, and keeps to it.
+        """
         self._joined.discard(consumer)
         if self.delivery.policy.exactly_once:
             return
@@ -60,21 +68,28 @@ class Feed:
         else:
             self._release(consumer)
 
-    async def take(self, consumer: Consumer, limit: int) -> list[Delivery]:
-        """Wait for messages and lease at least one, at most `limit`, to `consumer`.
+    async def take(self, consumer: Consumer, limit: int, patience_seconds: float | None) -> list[Delivery]:
+        """Lease up to `limit` messages to `consumer`, waiting for the first; none if patience runs out.
 
         Raises:
             BrokerError: what `close` was called with, once the subscription is gone.
         """
-        while True:
-            if self._closed_by is not None:
-                raise self._closed_by
-            share = math.ceil(self.delivery.ready_count(consumer) / self._sharing())
-            batch = self.delivery.take(consumer, min(limit, share), MAX_BATCH_BYTES)
-            if batch:
-                self.dispatch()
-                return batch
-            await self._wait(consumer)
+        try:
+            async with asyncio.timeout(patience_seconds):
+                while not (batch := self._take_share(consumer, limit)) and patience_seconds != 0:
+                    await self._wait(consumer)
+        except TimeoutError:
+            return []
+        return batch
+
+    def _take_share(self, consumer: Consumer, limit: int) -> list[Delivery]:
+        if self._closed_by is not None:
+            raise self._closed_by
+        share = math.ceil(self.delivery.ready_count(consumer) / self._sharing())
+        batch = self.delivery.take(consumer, min(limit, share), MAX_BATCH_BYTES)
+        if batch:
+            self.dispatch()
+        return batch
 
     def dispatch(self) -> None:
         """Wake a consumer that can be served, if any, and set the clock for the next expiry or retry."""
@@ -120,6 +135,7 @@ class Feed:
 
     def _advance(self) -> None:
         self._timer = None
+        self._timer_due = math.inf
         self._report(self.delivery.advance())
 
     def _report(self, failed: list[Pending]) -> None:
@@ -129,12 +145,9 @@ class Feed:
 
     def _set_timer(self) -> None:
         due = self.delivery.next_due()
-        if self._closed_by is not None or due == math.inf:
-            return
-        loop = asyncio.get_running_loop()
-        when = loop.time() + max(0.0, due - self._clock())
-        if self._timer is not None and self._timer.when() <= when + 0.001:
+        if self._closed_by is not None or due >= self._timer_due:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(when, self._advance)
+        self._timer_due = due
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._advance)

@@ -134,6 +134,5 @@ class _Parser:
 
     def _error(self, expected: str) -> InvalidArgumentError:
         received = f"'{self._word}'" if self._word else "the end"
-        return InvalidArgumentError(
-            f"Invalid filter: expected {expected}, received {received} at column {self._start + 1} of {self._text!r}"
-        )
+        place = f"column {self._start + 1} of {self._text}"
+        return InvalidArgumentError(f"Invalid filter: expected {expected}, received {received} at {place}")

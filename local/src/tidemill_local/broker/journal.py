@@ -7,6 +7,7 @@ is visible before it is durable, and no other code sees a committed write whose 
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from tidemill_local.broker.errors import StorageError, UnavailableError
+
+_log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 
@@ -29,7 +32,8 @@ CREATE TABLE snapshots (
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, ordering_key TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE TABLE progress (
-    seq INTEGER, subscription_id INTEGER, acked INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+    seq INTEGER, subscription_id INTEGER,
+    acked INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
     lease_id INTEGER NOT NULL DEFAULT 0, lease_until REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (seq, subscription_id)) WITHOUT ROWID;
 """
@@ -123,10 +127,7 @@ class Journal:
         self.is_writable = True
         self._observe_commit_seconds(perf_counter() - started)
         for write in group:
-            if write.apply:
-                write.apply()
-            if not write.done.done():
-                write.done.set_result(None)
+            self._finish(write)
 
     def close(self) -> None:
         """Commit what is queued and release the file."""
@@ -139,6 +140,16 @@ class Journal:
             for statement in write.statements:
                 self._connection.executemany(statement.sql, statement.rows)
         self._connection.execute("COMMIT")
+
+    def _finish(self, write: _Write) -> None:
+        try:
+            if write.apply:
+                write.apply()
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            # The rest of the group is committed as well, and its effects must not be lost with these.
+            _log.exception("the effects of a committed write failed")
+        if not write.done.done():
+            write.done.set_result(None)
 
     def _fail(self, group: list[_Write], cause: sqlite3.Error) -> None:
         # SQLite may have rolled back by itself, and on a broken disk even the rollback can fail.

@@ -6,6 +6,7 @@ of its key back with it, acked or not, as Cloud Pub/Sub does: an ack counts once
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -14,7 +15,7 @@ from tidemill_local.broker.delivery import Consumer, Pending
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """`sent` messages at the front of `queue` are out with `consumer`, and `acked` of them wait for their turn.
+    """`sent` messages at the front of `queue` are out with `consumer`; `acked` ones wait for their turn.
 
     Nothing more is sent while `paused_by`, a failed message, waits for its retry.
     """
@@ -62,18 +63,18 @@ class Lanes:
         self._file(lane)
         return pending
 
-    def is_next_to_settle(self, pending: Pending) -> bool:
-        """Whether every earlier message of the key is acked."""
+    def is_next_to_settle(self, pending: Pending, acked_together: Collection[int]) -> bool:
+        """Whether every earlier message of the key is acked, or is in `acked_together`."""
         lane = self._lanes[pending.message.ordering_key]
         for earlier in lane.queue:
             if earlier is pending:
                 return True
-            if earlier.message.seq not in lane.acked:
+            if earlier.message.seq not in lane.acked and earlier.message.seq not in acked_together:
                 return False
         return False
 
     def ack(self, pending: Pending) -> list[int]:
-        """Record an ack; return the sequence numbers that may now be settled, in order (none if out of turn)."""
+        """Record an ack; return what may now be settled, in order: nothing if it is out of turn."""
         lane = self._lanes[pending.message.ordering_key]
         lane.acked.add(pending.message.seq)
         settled = []
@@ -84,7 +85,7 @@ class Lanes:
         return settled
 
     def rewind(self, pending: Pending) -> list[Pending]:
-        """Take back `pending` and all later messages of its key, and pause the lane; return those later ones."""
+        """Take back `pending` and the later messages of its key, which are returned, and pause the lane."""
         lane = self._lanes[pending.message.ordering_key]
         self._unfile(lane)
         position = lane.queue.index(pending)

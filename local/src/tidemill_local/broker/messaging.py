@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from tidemill_local.broker import envelope, records
 from tidemill_local.broker.delivery import Consumer, Delivery, Message, Pending
-from tidemill_local.broker.errors import AckIdError, InvalidArgumentError
+from tidemill_local.broker.errors import NOT_APPLIED, AckIdError, InvalidArgumentError
 from tidemill_local.broker.journal import Statement
 from tidemill_local.broker.metrics import Metrics
 from tidemill_local.broker.registry import Registry, SubscriptionRecord, TopicRecord
-from tidemill_local.broker.subscription import RefusedAckError
 
 _log = logging.getLogger(__name__)
 
@@ -65,76 +64,61 @@ class Messaging:
         return ids
 
     async def receive(
-        self, subscription: SubscriptionRecord, consumer: Consumer, limit: int
+        self,
+        subscription: SubscriptionRecord,
+        consumer: Consumer,
+        limit: int,
+        patience_seconds: float | None = None,
     ) -> list[Received]:
-        """Wait for up to `limit` messages for `consumer`, at least one."""
-        while True:
-            deliveries = await subscription.feed.take(consumer, limit)
-            if subscription.delivery.policy.exactly_once:
-                await self._record_leases(subscription, (delivery.seq for delivery in deliveries))
-            received = [each for delivery in deliveries if (each := self._load(subscription, delivery))]
-            if received:
-                self._metrics.delivered.inc(len(received))
-                return received
+        """Up to `limit` messages for `consumer`, waiting for the first; none only if patience runs out."""
+        deliveries = await subscription.feed.take(consumer, limit, patience_seconds)
+        if deliveries and subscription.delivery.policy.exactly_once:
+            await self._record_leases(subscription, (delivery.seq for delivery in deliveries))
+        self._metrics.delivered.inc(len(deliveries))
+        return [each for delivery in deliveries if (each := self._load(subscription, delivery))]
 
     async def acknowledge(self, subscription: SubscriptionRecord, ack_ids: Iterable[str]) -> None:
         """Settle messages, durably.
 
         Raises:
-            AckIdError: some ids were refused (exactly-once delivery); the others are settled.
+            AckIdError: exactly-once delivery refused some ids; nothing was settled.
         """
-        settled: list[int] = []
-        refused: dict[str, str] = {}
-        for ack_id in ack_ids:
-            try:
-                settled += subscription.delivery.ack(*parse_ack_id(subscription, ack_id))
-            except RefusedAckError as error:
-                refused[ack_id] = str(error)
+        acks = {ack_id: parse_ack_id(subscription, ack_id) for ack_id in ack_ids}
+        _refuse_stale(subscription, acks, {seq for seq, _ in acks.values()})
+        settled = [settled for seq, _ in acks.values() for settled in subscription.delivery.ack(seq)]
         if settled:
             self._metrics.acknowledged.inc(len(settled))
             settlement = self.settlement(subscription, settled)
             await self._journal.write(settlement.statements, partial(self.settle, subscription, settlement))
-        if refused:
-            raise AckIdError(refused)
 
     async def modify_deadlines(
         self, subscription: SubscriptionRecord, changes: Iterable[tuple[str, int]]
     ) -> None:
         """Extend leases, or give messages back (0 seconds); raises like `acknowledge`."""
-        failed: list[Pending] = []
-        modified: list[int] = []
-        refused: dict[str, str] = {}
-        for ack_id, seconds in changes:
-            seq, lease_id = parse_ack_id(subscription, ack_id)
-            try:
-                failed += subscription.delivery.modify(seq, lease_id, seconds)
-                modified.append(seq)
-            except RefusedAckError as error:
-                refused[ack_id] = str(error)
+        leases = {ack_id: (*parse_ack_id(subscription, ack_id), seconds) for ack_id, seconds in changes}
+        _refuse_stale(subscription, {ack_id: lease[:2] for ack_id, lease in leases.items()}, None)
+        failed = [pending for lease in leases.values() for pending in subscription.delivery.modify(*lease)]
         self.failed(subscription, failed)
         subscription.feed.dispatch()
         if subscription.delivery.policy.exactly_once:
-            await self._record_leases(subscription, modified)
-        if refused:
-            raise AckIdError(refused)
+            await self._record_leases(subscription, (seq for seq, _, _ in leases.values()))
 
     def failed(self, subscription: SubscriptionRecord, failed: Sequence[Pending]) -> None:
-        """Record deliveries that ended without an ack; forward those that have had their last attempt."""
+        """Record deliveries that ended without an ack; forward those that were the last attempt."""
         if not failed:
             return
         self._metrics.failed.inc(len(failed))
         delivery = subscription.delivery
         if delivery.policy.max_delivery_attempts or delivery.policy.exactly_once:
-            self._journal.write([records.delivered(subscription.subscription_id, failed)]).add_done_callback(
-                _log_failure
-            )
+            self._write_unawaited([records.delivered(subscription.subscription_id, failed)])
         for pending in failed:
             if delivery.is_exhausted(pending):
                 self._forward(subscription, pending)
 
     def settlement(self, subscription: SubscriptionRecord, seqs: Iterable[int]) -> Settlement:
         """How to write down that `subscription` is done with messages; `settle` is the effect."""
-        shared, sole = [], []
+        shared: list[int] = []
+        sole: list[int] = []
         floor = self._registry.retained_from(subscription.topic)
         for seq in seqs:
             message = self._registry.messages.get(seq)
@@ -156,7 +140,7 @@ class Messaging:
         subscription.feed.dispatch()
 
     def let_go(self, topic: TopicRecord, messages: Iterable[Message]) -> None:
-        """One holder fewer for each message; those without any are forgotten, unless the topic retains them."""
+        """One holder fewer for each message; without any it is forgotten, unless the topic retains it."""
         floor = self._registry.retained_from(topic)
         forgotten = []
         for message in messages:
@@ -167,7 +151,7 @@ class Messaging:
                 if floor is None or message.seq < floor:
                     forgotten.append(message.seq)
         if forgotten:
-            self._journal.write(records.forget_messages(forgotten)).add_done_callback(_log_failure)
+            self._write_unawaited(records.forget_messages(forgotten))
 
     def _address(self, topic: TopicRecord, message: Any) -> _Outgoing:
         seq = self._registry.next_seq()
@@ -207,6 +191,9 @@ class Messaging:
         leased = [pending[seq] for seq in seqs if seq in pending]
         await self._journal.write([records.delivered(subscription.subscription_id, leased)])
 
+    def _write_unawaited(self, statements: Sequence[Statement]) -> None:
+        self._journal.write(statements).add_done_callback(_log_failure)
+
     def _forward(self, subscription: SubscriptionRecord, pending: Pending) -> None:
         """Move a message to the dead-letter topic in one commit, or try again later."""
         topic = self._registry.topics.get(subscription.config.dead_letter_policy.dead_letter_topic)
@@ -235,7 +222,7 @@ class Messaging:
 
 
 def parse_ack_id(subscription: SubscriptionRecord, ack_id: str) -> tuple[int, int]:
-    """The sequence number and lease id in an ack id; raises `InvalidArgumentError` unless it is this subscription's."""
+    """The sequence number and lease id in an ack id; raises unless it is one of this subscription's."""
     subscription_id, _, rest = ack_id.partition(":")
     seq, _, lease_id = rest.partition(":")
     if subscription_id != str(subscription.subscription_id) or not (seq.isdecimal() and lease_id.isdecimal()):
@@ -243,6 +230,22 @@ def parse_ack_id(subscription: SubscriptionRecord, ack_id: str) -> tuple[int, in
             f"You have passed an invalid ack ID to the service (ack_id={ack_id[:200]})."
         )
     return int(seq), int(lease_id)
+
+
+def _refuse_stale(
+    subscription: SubscriptionRecord,
+    leases: Mapping[str, tuple[int, int]],
+    acked_together: Collection[int] | None,
+) -> None:
+    """All or nothing: clients take an id that a failed request does not mention for failed as well."""
+    if not subscription.delivery.policy.exactly_once:
+        return
+    refusals = {
+        ack_id: subscription.delivery.refusal(seq, lease_id, acked_together)
+        for ack_id, (seq, lease_id) in leases.items()
+    }
+    if any(refusals.values()):
+        raise AckIdError({ack_id: reason or NOT_APPLIED for ack_id, reason in refusals.items()})
 
 
 def _log_failure(done: asyncio.Future[None]) -> None:

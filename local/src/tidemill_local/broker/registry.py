@@ -121,6 +121,10 @@ class Registry:
         """The snapshots that hold messages of `topic`."""
         return [snapshot for snapshot in self.snapshots.values() if snapshot.topic is topic]
 
+    def backlog(self) -> list[tuple[str, int]]:
+        """The name and number of unsettled messages of each subscription."""
+        return [(name, len(each.delivery.pending)) for name, each in list(self.subscriptions.items())]
+
     def retained_from(self, topic: TopicRecord) -> int | None:
         """The sequence number from which settled messages of `topic` are kept; None if they are not."""
         now = now_us()

@@ -1,10 +1,10 @@
 """Seek and snapshots: a subscription's settled messages brought back, or its backlog settled at once."""
 
-from array import array
 from collections.abc import Callable
 from typing import Any
 
 from tidemill_local.broker import records
+from tidemill_local.broker.catalog import detached_error
 from tidemill_local.broker.delivery import Message
 from tidemill_local.broker.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError
 from tidemill_local.broker.messaging import Messaging
@@ -35,6 +35,8 @@ class Replay:
     def seek(self, subscription_name: str, request: Any) -> None:
         """Set what is settled to a `SeekRequest`'s time or snapshot; only retained messages come back."""
         subscription = self._registry.subscription(subscription_name)
+        if not subscription.is_attached:
+            raise detached_error(subscription_name)
         target = request.WhichOneof("target")
         if target == "time":
             self._rewind(subscription, self._retained_since(subscription, request.time.ToMicroseconds()))
@@ -101,7 +103,7 @@ class Replay:
         snapshot = self._registry.snapshot(name)
         if snapshot.topic is not subscription.topic:
             raise FailedPreconditionError(
-                f"Expected a snapshot of topic {subscription.config.topic}, received one of {snapshot.config.topic}."
+                f"Expected a snapshot of {subscription.topic.name}, received one of {snapshot.topic.name}."
             )
         return lambda seq: seq in snapshot.unacked or seq >= snapshot.next_seq
 

@@ -61,8 +61,8 @@ class Retention:
     def _is_idle(self, subscription: SubscriptionRecord) -> bool:
         if subscription.feed.is_consumed:
             subscription.last_used = self._registry.clock()
-        ttl_seconds = subscription.config.expiration_policy.ttl.seconds
+        ttl_seconds: int = subscription.config.expiration_policy.ttl.seconds
         return 0 < ttl_seconds < self._registry.clock() - subscription.last_used
 
     def _is_past(self, expire_time: timestamp_pb2.Timestamp) -> bool:
-        return expire_time.ToMicroseconds() < now_us()
+        return bool(expire_time.ToMicroseconds() < now_us())

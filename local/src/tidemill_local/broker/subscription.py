@@ -9,7 +9,7 @@ records their failures, and forwards those for which `is_exhausted` holds.
 import heapq
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from tidemill_local.broker.delivery import Clock, Consumer, Delivery, DeliveryPolicy, Lease, Message, Pending
 from tidemill_local.broker.lanes import Lanes
@@ -18,10 +18,6 @@ INVALID_ACK_ID = "PERMANENT_FAILURE_INVALID_ACK_ID"
 UNORDERED_ACK_ID = "TRANSIENT_FAILURE_UNORDERED_ACK_ID"
 
 _FORWARDING_RETRY_SECONDS = 10.0
-
-
-class RefusedAckError(Exception):
-    """An ack id that exactly-once delivery does not accept; the argument is Cloud Pub/Sub's reason for it."""
 
 
 class Subscription:
@@ -81,23 +77,29 @@ class Subscription:
             deliveries.append(Delivery(pending.message.seq, lease.lease_id, attempt))
         return deliveries
 
-    def ack(self, seq: int, lease_id: int) -> list[int]:
-        """The sequence numbers this ack settles, for the caller to write down and pass to `settle`.
+    def refusal(self, seq: int, lease_id: int, acked_together: Collection[int] | None = None) -> str | None:
+        """Why exactly-once delivery refuses to modify a lease, in Cloud Pub/Sub's words; None if it does not.
 
-        Without exactly-once delivery the ack of a superseded delivery counts as well: the work was done.
-
-        Raises:
-            RefusedAckError: exactly-once delivery, and the lease is not the current one or out of turn.
+        For an ack, `acked_together` are all the messages acked by the same request.
         """
         pending = self.pending.get(seq)
-        if self.policy.exactly_once:
-            pending = self._current(pending, lease_id)
+        lease = pending.lease if pending else None
+        if not (pending and lease and lease.lease_id == lease_id and lease.expires_at > self._clock()):
+            return INVALID_ACK_ID
+        if acked_together is None or not self._is_keyed(pending):
+            return None
+        return None if self._lanes.is_next_to_settle(pending, acked_together) else UNORDERED_ACK_ID
+
+    def ack(self, seq: int) -> list[int]:
+        """The sequence numbers this ack settles, for the caller to write down and pass to `settle`.
+
+        Whose delivery it was does not matter here: the work was done.
+        """
+        pending = self.pending.get(seq)
         if pending is None:
             return []
         if not self._is_keyed(pending):
             return [seq]
-        if self.policy.exactly_once and not self._lanes.is_next_to_settle(pending):
-            raise RefusedAckError(UNORDERED_ACK_ID)
         settled = self._lanes.ack(pending)
         if not settled:
             self._end_lease(pending)
@@ -118,14 +120,8 @@ class Subscription:
         return settled
 
     def modify(self, seq: int, lease_id: int, seconds: float) -> list[Pending]:
-        """Extend a lease, or end it with 0 seconds (nack). A superseded lease is left alone.
-
-        Raises:
-            RefusedAckError: exactly-once delivery, and the lease is not the current one.
-        """
+        """Extend a lease, or end it with 0 seconds (nack). A superseded lease is left alone."""
         pending = self.pending.get(seq)
-        if self.policy.exactly_once:
-            pending = self._current(pending, lease_id)
         if pending is None or pending.lease is None or pending.lease.lease_id != lease_id:
             return []
         if seconds <= 0:
@@ -183,12 +179,6 @@ class Subscription:
 
     def _is_ready(self, pending: Pending) -> bool:
         return pending.lease is None and self.pending.get(pending.message.seq) is pending
-
-    def _current(self, pending: Pending | None, lease_id: int) -> Pending:
-        lease = pending.lease if pending else None
-        if not (pending and lease and lease.lease_id == lease_id and lease.expires_at > self._clock()):
-            raise RefusedAckError(INVALID_ACK_ID)
-        return pending
 
     def _next_for(self, consumer: Consumer) -> Pending | None:
         while self._ready:

@@ -12,6 +12,8 @@ class Announced:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
+        # Losing the last entries with the power means announcing them twice, which is allowed.
+        self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS announced (name TEXT PRIMARY KEY, generation INTEGER NOT NULL)"
         )
@@ -27,7 +29,7 @@ class Announced:
         return self._generations.keys()
 
     def remember(self, name: str, generation: int) -> None:
-        """Record that a generation was announced; on disk when this returns."""
+        """Record that a generation was announced; a killed process has not forgotten it."""
         self._database.execute(
             "INSERT INTO announced VALUES (?, ?) "
             "ON CONFLICT (name) DO UPDATE SET generation = excluded.generation",

@@ -20,6 +20,7 @@ DEADLINE_SECONDS = 10
 STALLED_SECONDS = 60
 # A scan may take this share of the time at most: ten thousand files must not keep a core busy.
 SCAN_SHARE = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
 
 
 class Loop:
@@ -38,7 +39,7 @@ class Loop:
             self._watcher.turn(begin)
             self._turned_at = time.monotonic()
             scan_seconds = self._turned_at - begin
-            self.stop.wait(max(self._poll_seconds, scan_seconds / SCAN_SHARE))
+            self.stop.wait(min(max(self._poll_seconds, scan_seconds / SCAN_SHARE), LONGEST_PAUSE_SECONDS))
         self._watcher.collect(DEADLINE_SECONDS)
 
     def check_turning(self) -> None:

@@ -1,7 +1,8 @@
 """Failures as TensorFlow Serving reports them: a canonical code and a message."""
 
+from typing import Any
+
 import grpc
-import tensorflow as tf
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -20,6 +21,6 @@ def invalid(message: str) -> StatusError:
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def from_tensorflow(error: tf.errors.OpError) -> StatusError:
-    """TensorFlow's codes are gRPC's, number by number."""
+def from_tensorflow(error: Any) -> StatusError:
+    """Translate a tf.errors.OpError: TensorFlow's codes are gRPC's, number by number."""
     return StatusError(_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message)

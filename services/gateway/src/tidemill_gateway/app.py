@@ -24,6 +24,8 @@ from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.ops import OpsServer, failing
 
 LOOP_CHECK_SECONDS = 5
+# Longer than Google Cloud's load balancers keep idle connections, so that they never use a closed one.
+KEEP_ALIVE_SECONDS = 620
 
 
 class Gateway(FastAPI):
@@ -79,6 +81,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_seconds),
     )
 

@@ -8,8 +8,8 @@ from tidemill_gateway.errors import Code
 
 UNKNOWN = "__unknown__"
 
-# Time from the first byte of an inference request to the last of its answer, refusals included; `code` is
-# the canonical name. Names that no route or model knows are folded into one, so callers cannot add series.
+# Time from the headers of an inference request to the end of its answer, refusals included; `code` is the
+# canonical name. Names that no route or model knows are folded into one, so callers cannot add series.
 REQUEST_SECONDS = Histogram(
     "tidemill_gateway_request_seconds",
     "Inference requests, failures included",

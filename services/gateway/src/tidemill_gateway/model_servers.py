@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,6 +21,9 @@ MAX_DESCRIBED = 256
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Pings only while a call waits, so a peer that vanished without a word is given up.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
 )
@@ -54,6 +58,16 @@ class ModelServers:
         response = await _answer(stub(request, timeout=timeout_seconds, metadata=metadata), target.model)
         return {name: _to_array(proto) for name, proto in response.outputs.items()}
 
+    async def infer(
+        self, target: Target, request: Any, *, timeout_seconds: float, metadata: Metadata = ()
+    ) -> Any:
+        """Return the result of a ClassificationRequest or RegressionRequest. Raises Refused."""
+        _fill_spec(request.model_spec, target)
+        stub = tfserving.PredictionServiceStub(self._channel(target.address))
+        call = stub.Classify if isinstance(request, tfserving.ClassificationRequest) else stub.Regress
+        response = await _answer(call(request, timeout=timeout_seconds, metadata=metadata), target.model)
+        return response.result
+
     async def describe(self, target: Target) -> ModelInfo:
         """Return what a loaded version takes; asked once, as versions do not change. Raises Refused."""
         task = self._described.get(target)
@@ -61,12 +75,9 @@ class ModelServers:
             if len(self._described) >= MAX_DESCRIBED:
                 del self._described[next(iter(self._described))]
             task = self._described[target] = asyncio.create_task(self._describe(target))
-        try:
-            return await asyncio.shield(task)
-        except Refused:
-            if self._described.get(target) is task:
-                del self._described[target]
-            raise
+            task.add_done_callback(partial(self._forget_failure, target))
+        # Others may wait for the same answer after this caller has gone.
+        return await asyncio.shield(task)
 
     async def statuses(self, address: str, model: str, version: int | None) -> list[Mapping[str, Any]]:
         """Return the state of a version, or of all, in the form of TensorFlow Serving's REST API."""
@@ -84,7 +95,7 @@ class ModelServers:
 
     async def close(self) -> None:
         """Close every channel."""
-        for task in self._described.values():
+        for task in list(self._described.values()):
             task.cancel()
         for channel in self._channels.values():
             await channel.close()
@@ -101,6 +112,10 @@ class ModelServers:
             signature_map, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
         return ModelInfo(read_signatures(signature_map), document)
+
+    def _forget_failure(self, target: Target, task: asyncio.Task[ModelInfo]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._described.pop(target, None)
 
     def _channel(self, address: str) -> grpc.aio.Channel:
         if address not in self._channels:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+Schema = Mapping[str, Any]
+
 _STRING = {"type": "string"}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _LABEL = {"name": "label", "in": "path", "required": True, "schema": _STRING}
@@ -28,6 +30,21 @@ _PREDICT_ANSWER = {
         "outputs": {"description": "Column by column, for `inputs`."},
     },
 }
+_EXAMPLES_REQUEST = {
+    "type": "object",
+    "required": ["examples"],
+    "properties": {
+        "signature_name": {**_STRING, "default": "serving_default"},
+        "context": {"type": "object"},
+        "examples": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+    },
+}
+_EXAMPLES_ANSWER = {"type": "object", "properties": {"results": {"type": "array", "items": {}}}}
+_INFERENCES: Mapping[str, tuple[Schema, Schema]] = {
+    "predict": (_PREDICT_REQUEST, _PREDICT_ANSWER),
+    "classify": (_EXAMPLES_REQUEST, _EXAMPLES_ANSWER),
+    "regress": (_EXAMPLES_REQUEST, _EXAMPLES_ANSWER),
+}
 _ERROR = {"type": "object", "required": ["error"], "properties": {"error": _STRING}}
 _REFUSALS = {
     "400": "The request is wrong, or does not fit the model.",
@@ -38,7 +55,7 @@ _REFUSALS = {
 }
 
 
-def documented(schema: Mapping[str, Any]) -> dict[str, Any]:
+def documented(schema: Schema) -> dict[str, Any]:
     """Return the OpenAPI document with the paths below /v1/ added."""
     paths: dict[str, Any] = {"/v1/models": {"get": _operation("models", "Name every model")}}
     for path, parameters in _SERVABLES.items():
@@ -51,19 +68,21 @@ def documented(schema: Mapping[str, Any]) -> dict[str, Any]:
             "parameters": parameters,
             "get": _operation(f"metadata_{suffix}", "Signatures of the model"),
         }
-        paths[f"{path}:predict"] = {"parameters": parameters, "post": _predict(f"predict_{suffix}")}
+        for verb, schemas in _INFERENCES.items():
+            operation = _inference(f"{verb}_{suffix}", *schemas)
+            paths[f"{path}:{verb}"] = {"parameters": parameters, "post": operation}
     return {**schema, "paths": {**schema["paths"], **paths}}
 
 
-def _predict(operation_id: str) -> dict[str, Any]:
-    operation = _operation(operation_id, "Predict", _PREDICT_ANSWER)
+def _inference(operation_id: str, request: Schema, answer: Schema) -> dict[str, Any]:
+    operation = _operation(operation_id, operation_id.partition("_")[0].capitalize(), answer)
     operation["responses"]["200"]["headers"] = {
         "Tidemill-Model-Version": {"schema": _STRING, "description": "The version that answered."}
     }
-    return operation | {"requestBody": {"required": True, "content": _json(_PREDICT_REQUEST)}}
+    return operation | {"requestBody": {"required": True, "content": _json(request)}}
 
 
-def _operation(operation_id: str, summary: str, answer: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _operation(operation_id: str, summary: str, answer: Schema | None = None) -> dict[str, Any]:
     refusals = {
         status: {"description": description, "content": _json(_ERROR)}
         for status, description in _REFUSALS.items()
@@ -79,5 +98,5 @@ def _operation(operation_id: str, summary: str, answer: Mapping[str, Any] | None
     }
 
 
-def _json(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _json(schema: Schema) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}

@@ -34,6 +34,11 @@ def write_outputs(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) -> bytes
     return b'{"outputs":%b}' % (columns[0] if len(named) == 1 else _object_template(named) % tuple(columns))
 
 
+def write_float32s(values: Sequence[float]) -> list[bytes]:
+    """Return the text of each value, as a float32."""
+    return _rows("", np.array(values, np.float32)) if values else []
+
+
 def _check_rows(named: Sequence[tuple[str, NDArray[Any]]]) -> None:
     rows = None
     for name, tensor in named:

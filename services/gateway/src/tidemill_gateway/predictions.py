@@ -1,18 +1,21 @@
-"""A prediction from the bytes of its request to the bytes of its answer, whatever carried them."""
+"""An inference from the bytes of its request to the bytes of its answer, whatever carried them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tidemill_contracts import tfserving
 from tidemill_gateway.documents import parse
 from tidemill_gateway.errors import Code, Refused
+from tidemill_gateway.examples import read_examples, write_classifications, write_regressions
 from tidemill_gateway.metrics import Labels
 from tidemill_gateway.model_servers import Metadata, ModelServers
 from tidemill_gateway.paths import ModelRef
 from tidemill_gateway.predict_request import read_inputs, signature_name
 from tidemill_gateway.predict_response import write_outputs
 from tidemill_gateway.routes import RouteBook, Target
+from tidemill_gateway.signatures import Signature
 
 # A version may be unloaded a moment before the table that replaces it arrives here.
 SWITCH_SECONDS = 1.0
@@ -27,57 +30,86 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    document: Mapping[str, Any]
-    signature: str
-    deadline: float
+class Question:
+    """One inference request. `labels` are filled in while it is answered."""
+
+    ref: ModelRef
+    body: bytes
     labels: Labels
-    metadata: Metadata
+    metadata: Metadata = ()
 
 
 class Predictions:
-    """Answers predict requests by the route book, with the model servers."""
+    """Answers inference requests in TensorFlow Serving's JSON, by the route book, with the model servers."""
 
     def __init__(self, book: RouteBook, servers: ModelServers, *, timeout_seconds: float) -> None:
         self._book = book
         self._servers = servers
         self._timeout_seconds = timeout_seconds
 
-    async def predict(self, ref: ModelRef, body: bytes, labels: Labels, metadata: Metadata) -> Answer:
-        """Answer a predict request in TensorFlow Serving's JSON; raises Refused.
+    async def predict(self, question: Question) -> Answer:
+        """Answer a predict request; raises Refused."""
+        document = parse(question.body)
+        name = signature_name(document)
 
-        `labels` are filled in on the way. A request whose version is switched under it goes to the next one.
-        """
-        document = parse(body)
-        request = _Request(
-            document, signature_name(document), _now() + self._timeout_seconds, labels, metadata
-        )
-        target = self._book.resolve(ref)
+        async def ask(target: Target, timeout_seconds: float) -> bytes:
+            signature = await self._signature(target, name, question.labels)
+            inputs = read_inputs(document, signature)
+            outputs = await self._servers.predict(
+                target,
+                name,
+                inputs.tensors,
+                timeout_seconds=timeout_seconds,
+                metadata=question.metadata,
+            )
+            return write_outputs(outputs, by_row=inputs.by_row)
+
+        return await self._answer(question, ask)
+
+    async def classify(self, question: Question) -> Answer:
+        """Answer a classify request; raises Refused."""
+        return await self._infer(question, tfserving.ClassificationRequest, write_classifications)
+
+    async def regress(self, question: Question) -> Answer:
+        """Answer a regress request; raises Refused."""
+        return await self._infer(question, tfserving.RegressionRequest, write_regressions)
+
+    async def _infer(self, question: Question, message: Any, write: Callable[[Any], bytes]) -> Answer:
+        document = parse(question.body)
+        name = signature_name(document)
+        examples = read_examples(document)
+
+        async def ask(target: Target, timeout_seconds: float) -> bytes:
+            await self._signature(target, name, question.labels)
+            request = message(model_spec={"signature_name": name}, input=examples)
+            return write(
+                await self._servers.infer(
+                    target, request, timeout_seconds=timeout_seconds, metadata=question.metadata
+                )
+            )
+
+        return await self._answer(question, ask)
+
+    async def _signature(self, target: Target, name: str, labels: Labels) -> Signature:
+        labels.model, labels.version = target.model, str(target.version)
+        signature = (await self._servers.describe(target)).signature(name)
+        labels.signature = name
+        return signature
+
+    async def _answer(self, question: Question, ask: Callable[[Target, float], Awaitable[bytes]]) -> Answer:
+        """Ask the version that the question means; if it is switched meanwhile, ask the next one."""
+        deadline = _now() + self._timeout_seconds
+        target = self._book.resolve(question.ref)
         try:
-            return await self._predict_on(target, request)
+            return Answer(await ask(target, self._timeout_seconds), target.version)
         except Refused as refusal:
-            if ref.version is not None or not _is_gone(refusal):
+            if question.ref.version is not None or not _is_gone(refusal):
                 raise
-            patience_seconds = min(SWITCH_SECONDS, request.deadline - _now())
-            successor = await self._book.wait_for_other(ref, target, patience_seconds)
+            patience_seconds = min(SWITCH_SECONDS, deadline - _now())
+            successor = await self._book.wait_for_other(question.ref, target, patience_seconds)
             if successor is None:
                 raise
-        return await self._predict_on(successor, request)
-
-    async def _predict_on(self, target: Target, request: _Request) -> Answer:
-        request.labels.model, request.labels.version = target.model, str(target.version)
-        info = await self._servers.describe(target)
-        signature = info.signature(request.signature)
-        request.labels.signature = signature.name
-        inputs = read_inputs(request.document, signature)
-        outputs = await self._servers.predict(
-            target,
-            signature.name,
-            inputs.tensors,
-            timeout_seconds=request.deadline - _now(),
-            metadata=request.metadata,
-        )
-        return Answer(write_outputs(outputs, by_row=inputs.by_row), target.version)
+        return Answer(await ask(successor, deadline - _now()), successor.version)
 
 
 def _is_gone(refusal: Refused) -> bool:

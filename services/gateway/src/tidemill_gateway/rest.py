@@ -20,7 +20,7 @@ from tidemill_gateway.metrics import Labels, observe_request
 from tidemill_gateway.model_servers import Metadata
 from tidemill_gateway.models import Models
 from tidemill_gateway.paths import Verb, read_path
-from tidemill_gateway.predictions import Predictions
+from tidemill_gateway.predictions import Predictions, Question
 from tidemill_runtime.logs import get_logger
 
 STATUS_BY_CODE: Mapping[Code, int] = {
@@ -69,7 +69,11 @@ class TfServingRest(BaseRoute):
     def __init__(
         self, predictions: Predictions, models: Models, *, max_body_bytes: int, allow_all_origins: bool
     ) -> None:
-        self._predictions = predictions
+        self._answers = {
+            Verb.PREDICT: predictions.predict,
+            Verb.CLASSIFY: predictions.classify,
+            Verb.REGRESS: predictions.regress,
+        }
         self._models = models
         self._max_body_bytes = max_body_bytes
         self._headers = _CORS if allow_all_origins else []
@@ -97,26 +101,23 @@ class TfServingRest(BaseRoute):
         seconds = time.perf_counter() - begin
         if scope["method"] == "POST":
             observe_request(labels, protocol="rest", api="tfs", code=reply.code, seconds=seconds)
-        get_logger().debug(
-            "request", path=scope["path"], code=reply.code, request_id=request_id.decode(), seconds=seconds
-        )
+        log = get_logger().warning if reply.status >= 500 else get_logger().debug
+        log("request", path=scope["path"], code=reply.code, request_id=request_id.decode(), seconds=seconds)
 
     async def _reply(self, scope: Scope, receive: Receive, headers: Headers, labels: Labels) -> _Reply:
         method = scope["method"]
         if method == "OPTIONS":
             return _preflight(headers)
         verb, ref = read_path(method, scope["raw_path"].decode("latin-1"))
-        if verb is Verb.PREDICT:
+        if verb in self._answers:
             body = await read_body(receive, headers, self._max_body_bytes)
-            answer = await self._predictions.predict(ref, body, labels, _metadata(headers))
+            answer = await self._answers[verb](Question(ref, body, labels, _metadata(headers)))
             return _Reply(Code.OK, 200, answer.body, answer.version)
         if verb is Verb.MODELS:
             return _document(self._models.names())
         if verb is Verb.STATUS:
             return _document(await self._models.status(ref))
-        if verb is Verb.METADATA:
-            return _document(await self._models.metadata(ref))
-        raise Refused(Code.UNIMPLEMENTED, f"Expecting :predict but got :{verb}, which is not served yet")
+        return _document(await self._models.metadata(ref))
 
     async def _send(self, reply: _Reply, request_id: bytes, send: Send) -> None:
         headers = [

@@ -34,11 +34,13 @@ class RouteBook:
         self._routes: Mapping[str, Route] | None = None
         self._replaced = asyncio.Condition()
 
-    async def replace(self, routes: Mapping[str, Route]) -> None:
-        """Take a new table instead of the last, and wake who waits for one."""
+    async def replace(self, routes: Mapping[str, Route]) -> bool:
+        """Take a new table instead of the last, and wake who waits for one; return whether it differs."""
         async with self._replaced:
+            differs = routes != self._routes
             self._routes = routes
             self._replaced.notify_all()
+        return differs
 
     def check_ready(self) -> None:
         """Raise until a first table came; a table without models is a table."""

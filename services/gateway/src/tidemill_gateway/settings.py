@@ -10,6 +10,6 @@ class Settings(ServiceSettings):
 
     rest_port: int = Field(default=8080, ge=0, le=65535, description="Port of the REST API.")
     serving_address: str = Field(default="127.0.0.1:8510", description="Where serving publishes routes.")
-    predict_timeout_seconds: float = Field(default=5, gt=0, description="Time a request may take in all.")
+    predict_timeout_seconds: float = Field(default=5, gt=0, description="Time for a prediction, once read.")
     max_body_bytes: int = Field(default=16 * 2**20, gt=0, description="Largest request body, decompressed.")
     cors: bool = Field(default=False, description="Let pages of any origin call the API.")

@@ -47,10 +47,10 @@ class _Column:
 
 def read_rows(rows: list[Any], signature: Signature) -> Mapping[str, NDArray[Any]]:
     """Return the tensors of a non-empty `instances` list; raises Refused with what does not fit."""
-    if type(rows[0]) is not dict and len(signature.inputs) > 1:
+    named = _is_object(rows[0])
+    if not named and len(signature.inputs) > 1:
         raise invalid(f"instances is a plain list, {_SEVERAL_INPUTS.format('list of objects')}")
     columns = {name: _Column(spec) for name, spec in signature.inputs.items()}
-    named = _is_object(rows[0])
     for number, row in enumerate(rows):
         if _is_object(row) != named:
             expected, received = ("object", "list") if named else ("value/list", "object")
@@ -132,7 +132,7 @@ def _fill(item: Any, level: int, shape: tuple[int, ...], spec: TensorSpec, value
 
 def _value(item: Any, spec: TensorSpec) -> Any:
     if type(item) is dict and spec.type_name == "string":
-        return _decoded(item)
+        return decode_base64(item)
     if type(item) is not dict and spec.dtype is None:
         raise Refused(
             Code.UNIMPLEMENTED, f"Conversion of JSON Value: {quoted(item)} to type: {spec.type_name}"
@@ -151,8 +151,14 @@ def _in_range(item: Any, spec: TensorSpec) -> bool:
     return bool(limits.min <= item <= limits.max)
 
 
-def _decoded(item: Mapping[str, Any]) -> bytes:
-    if _is_object(item):
+def is_base64(item: Any) -> bool:
+    """Whether a JSON value stands for bytes: an object with the one key `b64`, of a string."""
+    return type(item) is dict and item.keys() == {"b64"} and type(item["b64"]) is str
+
+
+def decode_base64(item: Mapping[str, Any]) -> bytes:
+    """Return the bytes that a JSON object stands for; raises Refused when it stands for none."""
+    if not is_base64(item):
         raise invalid(f"JSON Value: {quoted(item)} not formatted correctly for base64 data")
     text = "".join(item["b64"].split()).rstrip("=")
     try:
@@ -162,8 +168,7 @@ def _decoded(item: Mapping[str, Any]) -> bytes:
 
 
 def _is_object(item: Any) -> bool:
-    is_base64 = type(item) is dict and item.keys() == {"b64"} and type(item["b64"]) is str
-    return type(item) is dict and not is_base64
+    return type(item) is dict and not is_base64(item)
 
 
 def _array(values: list[Any], spec: TensorSpec, shape: tuple[int, ...]) -> NDArray[Any]:

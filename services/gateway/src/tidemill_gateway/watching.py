@@ -16,25 +16,27 @@ from tidemill_runtime.logs import get_logger
 
 # A stream to a peer that vanished without a word looks alive; so none lives longer than this.
 STREAM_SECONDS = 60.0
-BACKOFF_SECONDS = (0.1, 5.0)
+BACKOFF_SECONDS = (0.1, 2.0)
 CHANNEL_OPTIONS = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000))
 
 
 async def watch_routes(address: str, book: RouteBook) -> None:
     """Follow serving's tables for ever; while serving is away the book stays as it is."""
     request = WatchRequest(gateway=socket.gethostname())
-    backoff_seconds, most = BACKOFF_SECONDS
+    least, most = BACKOFF_SECONDS
+    backoff_seconds = least
     async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
         watch = RoutesStub(channel).Watch
         while True:
             try:
                 await _follow(watch(request, timeout=STREAM_SECONDS), book)
-                backoff_seconds = BACKOFF_SECONDS[0]
+                backoff_seconds = least
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    backoff_seconds = BACKOFF_SECONDS[0]
+                    backoff_seconds = least
                     continue
-                get_logger().warning("routes-away", address=address, code=error.code().name)
+                if backoff_seconds == least:
+                    get_logger().warning("routes-away", address=address, code=error.code().name)
             metrics.ROUTES_CONNECTED.set(0)
             await asyncio.sleep(backoff_seconds * random.uniform(0.5, 1))  # noqa: S311 - jitter
             backoff_seconds = min(backoff_seconds * 2, most)
@@ -45,9 +47,9 @@ async def _follow(tables: AsyncIterable[RouteTable], book: RouteBook) -> None:
     async for table in tables:
         if table.revision >= revision:
             revision = table.revision
-            await book.replace(read_table(table))
+            if await book.replace(read_table(table)):
+                get_logger().info("routes", revision=revision, models=len(table.routes))
             metrics.ROUTES_CONNECTED.set(1)
-            get_logger().info("routes", revision=revision, models=len(table.routes))
 
 
 def read_table(table: RouteTable) -> Mapping[str, Route]:

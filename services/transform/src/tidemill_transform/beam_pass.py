@@ -7,11 +7,14 @@ A part is one row group of one span. The result leaves the pipeline through a fi
 will do. Every part carries its counts to the report, where each must come out once, with all its rows.
 """
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 import apache_beam as beam
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,7 +26,7 @@ from tidemill_contracts.manifest import LABEL_COLUMN, Column
 from tidemill_contracts.profile import Profile
 from tidemill_transform.columns import conform, schema_of
 from tidemill_transform.label import Labeller
-from tidemill_transform.plan import REPORT_FILE, PartReport, Plan, Report
+from tidemill_transform.plan import PartReport, Plan, Report
 from tidemill_transform.profiling import TableSketch
 from tidemill_transform.split import in_eval
 
@@ -48,6 +51,7 @@ class PartRows:
     rows_read: int
     native: pa.RecordBatch
     rows: pa.RecordBatch
+    label_error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,12 @@ class SplitRows:
     rows_read: int
     train: pa.RecordBatch
     eval: pa.RecordBatch
+    label_error: str | None
 
 
 def run_pass(plan: Plan) -> Report:
     """Run a plan to its end; blocks until the shards are written."""
+    report_uri = f"{plan.folder}/.pass-{uuid.uuid4().hex}.json"
     with beam.Pipeline(options=PipelineOptions(list(plan.beam_options))) as pipeline:
         split = (
             pipeline
@@ -76,9 +82,11 @@ def run_pass(plan: Plan) -> Report:
             | "Profile" >> beam.CombineGlobally(ProfileRows(plan.columns))
         )
         written = split | "Write" >> beam.ParDo(WriteShards(plan.folder))
-        profile | "Report" >> beam.ParDo(WriteReport(plan.folder), beam.pvalue.AsList(written))
-    with _open(f"{plan.folder}/{REPORT_FILE}") as file:
-        return Report.model_validate_json(file.read())
+        profile | "Report" >> beam.ParDo(WriteReport(report_uri), beam.pvalue.AsList(written))
+    with _open(report_uri) as file:
+        report = Report.model_validate_json(file.read())
+    FileSystems.delete([report_uri])
+    return report
 
 
 class ReadRows(beam.DoFn):
@@ -95,7 +103,10 @@ class ReadRows(beam.DoFn):
 
 
 class LabelRows(beam.DoFn):
-    """PartRows -> PartRows that have a label, true or false, in a further column."""
+    """PartRows -> PartRows that have a label, true or false, in a further column.
+
+    Rows that make the expression fail are the author's to see, not ours to retry: they travel as unlabelled.
+    """
 
     def __init__(self, expression: str) -> None:
         self._expression = expression
@@ -107,10 +118,14 @@ class LabelRows(beam.DoFn):
         self._labeller.close()
 
     def process(self, part: PartRows) -> Iterator[PartRows]:
-        labels = self._labeller.labels(part.rows)
+        error = None
+        try:
+            labels = self._labeller.labels(part.rows)
+        except (duckdb.DataError, duckdb.ProgrammingError) as refused:
+            error, labels = str(refused), pa.nulls(part.rows.num_rows, pa.bool_())
         has_label = labels.is_valid()
         rows = part.rows.append_column(LABEL_COLUMN, labels).filter(has_label)
-        yield PartRows(part.part, part.rows_read, part.native.filter(has_label), rows)
+        yield PartRows(part.part, part.rows_read, part.native.filter(has_label), rows, error)
 
 
 class SplitByHash(beam.DoFn):
@@ -123,7 +138,7 @@ class SplitByHash(beam.DoFn):
     def process(self, part: PartRows) -> Iterator[SplitRows]:
         held_out = pa.array(in_eval(part.native, self._never_features, self._eval_share))
         train, held_out_rows = part.rows.filter(pc.invert(held_out)), part.rows.filter(held_out)
-        yield SplitRows(part.part, part.rows_read, train, held_out_rows)
+        yield SplitRows(part.part, part.rows_read, train, held_out_rows, part.label_error)
 
 
 class WriteShards(beam.DoFn):
@@ -144,13 +159,14 @@ class WriteShards(beam.DoFn):
             positives_eval=_positives(split.eval),
             train_file=self._write("train", split.part, split.train),
             eval_file=self._write("eval", split.part, split.eval),
+            label_error=split.label_error,
         )
 
     def _write(self, side: Side, part: Part, rows: pa.RecordBatch) -> str | None:
         if rows.num_rows == 0:
             return None
         name = f"{side}/{part.span:010d}-{part.row_group:05d}.parquet"
-        with FileSystems.create(f"{self._folder}/{name}", BINARY, CompressionTypes.UNCOMPRESSED) as file:
+        with _replacing(f"{self._folder}/{name}") as file:
             pq.write_table(pa.Table.from_batches([rows]), file, compression="zstd")
         return name
 
@@ -181,13 +197,13 @@ class ProfileRows(beam.CombineFn):
 class WriteReport(beam.DoFn):
     """The profile, with the reports of all parts -> the report's file."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
 
     def process(self, profile: Profile, parts: Iterable[PartReport]) -> None:
         in_order = tuple(sorted(parts, key=lambda part: (part.span, part.row_group)))
         report = Report(profile=profile, parts=in_order)
-        with FileSystems.create(f"{self._folder}/{REPORT_FILE}", BINARY) as file:
+        with _replacing(self._uri) as file:
             file.write(report.model_dump_json().encode())
 
 
@@ -204,6 +220,16 @@ def _training_rows(split: SplitRows) -> pa.RecordBatch:
 
 def _positives(rows: pa.RecordBatch) -> int:
     return pc.sum(rows[LABEL_COLUMN]).as_py() or 0
+
+
+@contextmanager
+def _replacing(uri: str) -> Iterator[BinaryIO]:
+    """Write a file beside its place, then put it there at once: a committed one may be being read."""
+    folder, _, name = uri.rpartition("/")
+    attempt = f"{folder}/.{name}.{uuid.uuid4().hex}"
+    with FileSystems.create(attempt, BINARY, CompressionTypes.UNCOMPRESSED) as file:
+        yield file
+    FileSystems.rename([attempt], [uri])
 
 
 def _open(uri: str) -> BinaryIO:

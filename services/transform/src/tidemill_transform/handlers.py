@@ -20,7 +20,7 @@ from tidemill_transform.errors import Unfit
 from tidemill_transform.features import Choice, choose
 from tidemill_transform.outcomes import Outcomes
 from tidemill_transform.plan import Plan, Report, reconcile
-from tidemill_transform.validation import check_features, check_rows, check_spec
+from tidemill_transform.validation import check_dataset, check_spec
 from tidemill_transform.warehouse import Warehouse
 from tidemill_transform.window import Window, read_window
 
@@ -76,9 +76,8 @@ class Transform:
         report = engine(plan)
         get_logger().info("pass-ended", rows=report.total("rows_read"), seconds=_seconds_since(began))
         reconcile(report, {number: span.rows for number, span in window.spans.items()})
-        check_rows(report, spec.validation.min_rows)
         choice = choose(report.profile, label.columns, spec.leave_out)
-        check_features(choice)
+        check_dataset(report, choice, spec.validation.min_rows)
         return report, choice
 
     def _spec(self, window: Window) -> PipelineSpec:

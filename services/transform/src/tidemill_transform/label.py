@@ -25,7 +25,6 @@ CONFINEMENT = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "threads": "1",
-    "lock_configuration": "true",
 }
 VOLATILE = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
 
@@ -43,6 +42,9 @@ class Labeller:
 
     def __init__(self, expression: str) -> None:
         self._connection = duckdb.connect(":memory:", config=dict(CONFINEMENT))
+        # Otherwise the hour of a timestamp would be that of the machine's time zone.
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET lock_configuration = true")
         self._expression = expression
         # The line break ends a comment that the expression may end in.
         self._query = f"SELECT ({expression}\n) AS label FROM rows"  # noqa: S608 - confined, see above

@@ -9,7 +9,7 @@ from tidemill_contracts.manifest import DatasetManifest
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_transform import metrics
 from tidemill_transform.features import Choice
-from tidemill_transform.plan import REPORT_FILE, Report
+from tidemill_transform.plan import Report
 from tidemill_transform.window import Window
 
 MANIFEST_FILE = "manifest.json"
@@ -45,7 +45,6 @@ class Outcomes:
         """Commit a dataset version whose shards are written."""
         # Quantiles are approximate and differ between two passes: the first profile stays.
         self.store.create(self._name(PROFILE_FILE), report.profile.model_dump_json().encode())
-        self.store.delete(self._name(REPORT_FILE))
         dataset = self._dataset(report, choice, seconds)
         if self.store.create(self._name(MANIFEST_FILE), dataset.model_dump_json().encode()):
             metrics.DATASETS.labels("transformed").inc()
@@ -61,7 +60,6 @@ class Outcomes:
             reasons=tuple(reasons),
             seconds=seconds,
         )
-        self.store.delete(self._name(REPORT_FILE))
         if self.store.create(self._name(REJECTION_FILE), rejection.model_dump_json().encode()):
             metrics.DATASETS.labels("rejected").inc()
         return DatasetRejected.model_validate_json(self.store.read(self._name(REJECTION_FILE)))

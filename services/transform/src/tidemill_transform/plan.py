@@ -9,8 +9,6 @@ from tidemill_contracts.profile import Profile, ProfileModel
 from tidemill_transform.errors import RowsLost
 from tidemill_transform.label import Label
 
-REPORT_FILE = "pass.json"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -26,7 +24,10 @@ class Plan:
 
 
 class PartReport(ProfileModel):
-    """What became of one row group of one span; a side without rows has no file."""
+    """What became of one row group of one span; a side without rows has no file.
+
+    `label_error` says why the label could not be computed of these rows; None when it could.
+    """
 
     span: int
     row_group: int
@@ -38,6 +39,7 @@ class PartReport(ProfileModel):
     positives_eval: int = 0
     train_file: str | None = None
     eval_file: str | None = None
+    label_error: str | None = None
 
 
 class Report(ProfileModel):

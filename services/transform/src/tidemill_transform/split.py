@@ -43,7 +43,9 @@ def hash_values(column: pa.Array) -> Hashes:
         column = column.dictionary_encode()
     if pa.types.is_dictionary(column.type):
         texts = _hash_texts(column.dictionary.to_numpy(zero_copy_only=False))
-        return np.append(texts, np.uint64(0))[pc.fill_null(column.indices, len(texts)).to_numpy()]
+        places = pc.fill_null(column.indices, len(texts)).to_numpy(zero_copy_only=False)
+        hashes: Hashes = np.append(texts, np.uint64(0))[places]
+        return hashes
     if pa.types.is_timestamp(column.type):
         return _hash_words(_values(column.cast(pa.int64())).view(np.uint64))
     # Adding zero turns -0.0 into 0.0, which is the same number.

@@ -25,29 +25,35 @@ def check_spec(spec: PipelineSpec, schema: pa.Schema) -> Label:
     return label
 
 
-def check_rows(report: Report, min_rows: int) -> None:
-    """Check that there are enough labelled rows, of both kinds, on both sides of the split."""
-    train, held_out = report.total("rows_train"), report.total("rows_eval")
-    if train + held_out < min_rows or train == 0 or held_out == 0:
-        unlabelled = report.total("rows_unlabelled")
-        message = (
-            f"expected at least {min_rows} labelled rows on two sides, received {train} to train on and "
-            f"{held_out} to evaluate on; {unlabelled} rows have no label"
-        )
-        raise Unfit(Reason(code="too-few-rows", message=message))
-    reasons = [
-        *_single_class("training", report.total("positives_train"), train),
-        *_single_class("evaluation", report.total("positives_eval"), held_out),
-    ]
+def check_dataset(report: Report, choice: Choice, min_rows: int) -> None:
+    """Check that there are enough labelled rows of both kinds on both sides, and columns to learn from."""
+    if errors := [part.label_error for part in report.parts if part.label_error]:
+        raise Unfit(Reason(code="label-invalid", message=f"expected a label of every row: {errors[0]}"))
+    reasons = [*_too_few(report, min_rows), *_nothing_to_learn_from(report, choice)]
+    if not reasons:
+        reasons = [
+            *_single_class("training", report.total("positives_train"), report.total("rows_train")),
+            *_single_class("evaluation", report.total("positives_eval"), report.total("rows_eval")),
+        ]
     if reasons:
         raise Unfit(*reasons)
 
 
-def check_features(choice: Choice) -> None:
-    """Check that something is left to learn from."""
-    if not choice.features:
+def _too_few(report: Report, min_rows: int) -> Iterator[Reason]:
+    train, held_out = report.total("rows_train"), report.total("rows_eval")
+    if train + held_out < min_rows or train == 0 or held_out == 0:
+        message = (
+            f"expected at least {min_rows} labelled rows on two sides, received {train} to train on and "
+            f"{held_out} to evaluate on; {report.total('rows_unlabelled')} rows have no label"
+        )
+        yield Reason(code="too-few-rows", message=message)
+
+
+def _nothing_to_learn_from(report: Report, choice: Choice) -> Iterator[Reason]:
+    has_rows = report.total("rows_unlabelled") < report.total("rows_read")
+    if has_rows and not choice.features:
         why = " ".join(f"{column.name}: {column.reason}" for column in choice.left_out)
-        raise Unfit(Reason(code="no-features", message=f"expected a usable column, received none. {why}"))
+        yield Reason(code="no-features", message=f"expected a usable column, received none. {why}")
 
 
 def _misnamed(spec: PipelineSpec, schema: pa.Schema) -> Iterator[Reason]:

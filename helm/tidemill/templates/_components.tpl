@@ -1,0 +1,43 @@
+{{/*
+How the components are wired; what a deployment may choose is in values.yaml.
+
+  ports      what it serves; the first is its main port
+  public     clients from outside the release may call its ports
+  calls      components whose main port it calls
+  addresses  settings that hold the main address of a component
+  values     settings that hold a value of the chart
+  google     it uses Google Cloud's APIs, or what stands in for them
+  alone      there must never be two of it
+*/}}
+{{- define "tidemill.components" -}}
+ingest: {ports: {http: 8082}, public: true, calls: [], addresses: {}, google: true}
+transform: {ports: {}, calls: [], addresses: {}, google: true}
+trainer:
+  ports: {}
+  calls: []
+  addresses: {}
+  values: {TRACKING_URI: trackingUri}
+  google: true
+  alone: true
+serving:
+  ports: {grpc: 8510}
+  calls: [model-server]
+  addresses: {MODEL_SERVER_ADDRESS: model-server}
+  google: true
+  alone: true
+gateway:
+  ports: {http: 8080}
+  public: true
+  calls: [serving, model-server]
+  addresses: {SERVING_ADDRESS: serving}
+model-server: {ports: {grpc: 8500}, calls: [], addresses: {}, google: true, alone: true}
+{{- end }}
+
+{{/* Port of /livez, /readyz and /metrics in every service. */}}
+{{- define "tidemill.metricsPort" -}}9090{{- end }}
+
+{{/* The main port of a component: (list $ COMPONENT). */}}
+{{- define "tidemill.port" -}}
+{{- $components := include "tidemill.components" (first .) | fromYaml -}}
+{{- index $components (last .) "ports" | values | first -}}
+{{- end }}

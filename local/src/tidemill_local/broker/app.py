@@ -1,0 +1,127 @@
+"""The broker's composition root. Everything the process owns is created here, and closed here in reverse."""
+
+import asyncio
+import json
+import signal
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import grpc
+
+from tidemill_local.broker.catalog import Catalog
+from tidemill_local.broker.delivery import Clock
+from tidemill_local.broker.errors import ListenError
+from tidemill_local.broker.health import Heartbeat, serve_health
+from tidemill_local.broker.journal import Journal
+from tidemill_local.broker.messaging import Messaging
+from tidemill_local.broker.metrics import Metrics
+from tidemill_local.broker.payloads import Payloads
+from tidemill_local.broker.publisher_api import PublisherApi
+from tidemill_local.broker.registry import Registry
+from tidemill_local.broker.replay import Replay
+from tidemill_local.broker.restore import restore
+from tidemill_local.broker.retention import SWEEP_SECONDS, Retention
+from tidemill_local.broker.server import create_server
+from tidemill_local.broker.streaming import StreamingPull
+from tidemill_local.broker.subscriber_api import SubscriberApi
+
+STOP_GRACE_SECONDS = 2.0
+HEARTBEAT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where to listen and which file to keep. Port 0 chooses one; without a metrics port none are served."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8085
+    metrics_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Broker:
+    """The assembled parts that `serve` drives."""
+
+    server: grpc.aio.Server
+    streaming: StreamingPull
+    sweep: partial[None]
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; print one JSON line with the bound addresses once ready.
+
+    Raises:
+        StorageError: the file cannot be used.
+        ListenError: an address cannot be bound.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        journal = Journal(settings.data, observe_commit_seconds=metrics.commit_seconds.observe)
+        stack.callback(journal.close)
+        broker = _assemble(journal, metrics)
+        addresses = {"address": f"{settings.host}:{_bind(broker.server, settings)}"}
+        await broker.server.start()
+        stack.push_async_callback(broker.server.stop, STOP_GRACE_SECONDS)
+        stack.callback(broker.streaming.close)
+        heartbeat = Heartbeat()
+        if settings.metrics_port is not None:
+            health = serve_health(
+                (settings.host, settings.metrics_port),
+                metrics.registry,
+                heartbeat,
+                lambda: journal.is_writable,
+            )
+            stack.callback(health.shutdown)
+            addresses["metrics_address"] = f"{settings.host}:{health.server_port}"
+        print(json.dumps(addresses), flush=True)  # noqa: T201 - the supervisor reads this line
+        await _run_until(stop, heartbeat, broker.sweep)
+
+
+def steady_clock() -> Clock:
+    """Seconds since the epoch that neither jump nor go back while the process lives."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
+
+
+def _assemble(journal: Journal, metrics: Metrics) -> _Broker:
+    registry = Registry(journal, Payloads(journal), steady_clock())
+    metrics.watch_backlog(registry.backlog)
+    messaging = Messaging(registry, metrics)
+    retention = Retention(registry, messaging)
+    catalog = Catalog(registry, messaging, retention)
+    replay = Replay(registry, messaging, retention)
+    streaming = StreamingPull(registry, messaging)
+    restore(registry, catalog)
+    publisher = PublisherApi(registry, catalog, messaging)
+    subscriber = SubscriberApi(registry, catalog, messaging, replay, streaming)
+    server = create_server([publisher.handler(), subscriber.handler()])
+    return _Broker(
+        server, streaming, partial(retention.sweep, catalog.delete_subscription, replay.delete_snapshot)
+    )
+
+
+def _bind(server: grpc.aio.Server, settings: Settings) -> int:
+    address = f"{settings.host}:{settings.port}"
+    try:
+        port: int = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ListenError(f"cannot listen on {address}: {error}") from error
+    return port
+
+
+async def _run_until(stop: asyncio.Event, heartbeat: Heartbeat, sweep: partial[None]) -> None:
+    next_sweep = time.monotonic() + SWEEP_SECONDS
+    while not stop.is_set():
+        heartbeat.beat()
+        if time.monotonic() >= next_sweep:
+            next_sweep += SWEEP_SECONDS
+            sweep()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), HEARTBEAT_SECONDS)

@@ -1,0 +1,69 @@
+"""Events as they are told, from now on."""
+
+import queue
+import uuid
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import grpc
+from google.cloud.pubsub_v1 import SubscriberClient
+from google.cloud.pubsub_v1.subscriber.message import Message
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+from google.pubsub_v1.types import ExpirationPolicy, Subscription
+
+from tidemill_contracts import topology
+from tidemill_contracts.event import Event, InvalidEvent, from_message
+from tidemill_contracts.events import EVENT_TYPES
+
+DEADLINE_SECONDS = 10
+EXPIRES_AFTER = timedelta(days=1)
+
+
+class EventFeed:
+    """A subscription of its own to all events, gone when the block ends."""
+
+    def __init__(self, broker: str, project: str) -> None:
+        """Take `host:port` of the broker; nothing is subscribed yet."""
+        self._channel = grpc.insecure_channel(broker)
+        self._client = SubscriberClient(transport=SubscriberGrpcTransport(channel=self._channel))
+        self._path = self._client.subscription_path(project, f"tidemill-follow-{uuid.uuid4().hex}")
+        self._topic = self._client.topic_path(project, topology.EVENTS_TOPIC)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        request = Subscription(
+            name=self._path,
+            topic=self._topic,
+            # A follower that was killed could not delete its subscription.
+            expiration_policy=ExpirationPolicy(ttl=EXPIRES_AFTER),
+        )
+        self._client.create_subscription(request, timeout=DEADLINE_SECONDS)
+        self._stream = self._client.subscribe(self._path, self._receive)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.cancel()
+        self._stream.result(timeout=DEADLINE_SECONDS)
+        self._client.delete_subscription(subscription=self._path, timeout=DEADLINE_SECONDS)
+        self._channel.close()
+
+    def next(self, timeout_seconds: float) -> Event | None:
+        """Return the next event, None when none came in time; raise when the stream broke."""
+        try:
+            return self._events.get(timeout=timeout_seconds)
+        except queue.Empty:
+            if self._stream.done():
+                self._stream.result()
+            return None
+
+    def _receive(self, message: Message) -> None:
+        try:
+            self._events.put(from_message(message.data, message.attributes, EVENT_TYPES))
+        except InvalidEvent:
+            # Of a version this one cannot read; the services reject it with a reason.
+            pass
+        finally:
+            message.ack()

@@ -1,0 +1,107 @@
+"""Pipelines from the outside: their specs go in, files are dropped for them, and their story is followed."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidemill_contracts import layout
+from tidemill_contracts.event import Event
+from tidemill_contracts.events import DatasetIngested, DropDeduplicated, DropQuarantined
+from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
+from tidemill_local.cli.errors import CommandFailed
+from tidemill_local.cli.feed import EventFeed
+from tidemill_local.cli.progress import Progress
+from tidemill_local.cli.running import Running
+from tidemill_local.cli.story import Outcome, tell
+
+# A rename that the file system dates later than the last write tells the watcher that the file is complete.
+CLOCK_TICK_SECONDS = 0.02
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A file in the bucket, at one generation."""
+
+    object_name: str
+    generation: int
+    size_bytes: int
+
+
+def apply_spec(running: Running, file: Path) -> Pipeline:
+    """Check a spec and make it its pipeline's current one."""
+    try:
+        pipeline = parse_pipeline(file.read_bytes())
+    except InvalidSpec as error:
+        raise CommandFailed(f"{file}: {error}") from error
+    except OSError as error:
+        raise CommandFailed(f"expected a pipeline spec in {file}: {error.strerror}") from error
+    running.store.write(layout.pipeline_spec(pipeline.name), file.read_bytes())
+    return pipeline
+
+
+def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
+    """Copy a file into the bucket, at once, where its pipeline looks for drops."""
+    known = [Path(name).stem for name in running.store.list("pipelines/")]
+    if pipeline not in known:
+        raise CommandFailed(f"expected a pipeline of {known}, received {pipeline!r}; add it with: tidemill apply FILE")
+    staged = running.home.scratch / uuid.uuid4().hex
+    try:
+        shutil.copyfile(file, staged)
+    except OSError as error:
+        raise CommandFailed(f"expected a file to drop in {file}: {error.strerror}") from error
+    time.sleep(CLOCK_TICK_SECONDS)
+    name = layout.drop(pipeline, file.name)
+    running.store.upload(name, staged)
+    info = running.store.stat(name)
+    return Drop(name, info.generation, info.size_bytes)
+
+
+def story_of(drop: Drop, feed: EventFeed) -> Iterator[Event | None]:
+    """Yield every event that a drop causes, up to the one that ends its story; None while nothing happens."""
+    correlation_id = None
+    while True:
+        event = feed.next(LOOK_SECONDS)
+        if event is not None and correlation_id is None and _is_about(event, drop):
+            correlation_id = event.correlation_id
+        if event is None or event.correlation_id == correlation_id:
+            yield event
+        if event is not None and event.correlation_id == correlation_id and tell(event.data).outcome.is_end:
+            return
+
+
+def follow(drop: Drop, feed: EventFeed, progress: Progress) -> Event:
+    """Print a drop's story as it happens; return the event that ends it."""
+    with progress.waiting("waiting for ingest") as wait_for:
+        for event in story_of(drop, feed):
+            if event is None:
+                continue
+            line = tell(event.data)
+            progress.step(line)
+            if line.outcome.is_end:
+                return event
+            wait_for(NEXT[line.stage])
+    raise AssertionError
+
+
+NEXT = {
+    "ingest": "transform: profile, validate, split",
+    "transform": "training: each family in turn, then the verdict",
+    "train": "training: the other families, then the verdict",
+    "verdict": "deployment: load, warm up, compare with training",
+}
+
+
+def is_success(end: Event) -> bool:
+    """Say whether a story ended well: with a model that serves, or with nothing new."""
+    return tell(end.data).outcome is not Outcome.REFUSED
+
+
+def _is_about(event: Event, drop: Drop) -> bool:
+    match event.data:
+        case DatasetIngested() | DropDeduplicated() | DropQuarantined() as data:
+            return (data.object_name, data.generation) == (drop.object_name, drop.generation)
+    return False

@@ -1,0 +1,40 @@
+"""The running platform, as a command sees it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidemill_local.cli.errors import CommandFailed
+from tidemill_local.cli.feed import EventFeed
+from tidemill_local.supervisor.home import Home, NotRunning, PlatformState
+from tidemill_local.supervisor.tidemill import PROJECT
+from tidemill_runtime.folder import FolderStore
+
+
+@dataclass(frozen=True)
+class Running:
+    """A platform that runs: where it lives, and where its processes answer."""
+
+    home: Home
+    state: PlatformState
+
+    @property
+    def store(self) -> FolderStore:
+        return FolderStore(self.home.bucket)
+
+    @property
+    def gateway(self) -> str:
+        """`http://host:port`."""
+        return self.state.process("gateway").address
+
+    def feed(self) -> EventFeed:
+        """Open a feed of all events."""
+        return EventFeed(self.state.process("broker").address, PROJECT)
+
+
+def find(path: Path) -> Running:
+    """Find the platform that runs in a home folder; raise CommandFailed, saying how to start one."""
+    home = Home(path.resolve())
+    try:
+        return Running(home, home.running())
+    except NotRunning as error:
+        raise CommandFailed(f"{error}; start one with: tidemill up --home {path}") from error

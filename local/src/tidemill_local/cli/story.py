@@ -1,0 +1,106 @@
+"""Events in words: which stage spoke, what it said, and whether that was good."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tidemill_contracts.event import EventData
+from tidemill_contracts.events import (
+    CandidateTrained,
+    DatasetIngested,
+    DatasetRejected,
+    DatasetTransformed,
+    DropDeduplicated,
+    DropQuarantined,
+    ModelBlessed,
+    ModelDeployed,
+    ModelRejected,
+    ModelWithdrawn,
+    Reason,
+)
+
+
+class Outcome(StrEnum):
+    """What an event means for the drop that caused it."""
+
+    GOES_ON = "goes on"
+    SERVED = "served"
+    NOTHING_NEW = "nothing new"
+    REFUSED = "refused"
+
+    @property
+    def is_end(self) -> bool:
+        return self is not Outcome.GOES_ON
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event, told. `seconds` is the work itself, without waiting for it."""
+
+    stage: str
+    text: str
+    seconds: float
+    outcome: Outcome = Outcome.GOES_ON
+
+
+def tell(data: EventData) -> Line:
+    """Put an event into words."""
+    match data:
+        case DropQuarantined() | DropDeduplicated() | DatasetIngested():
+            return _of_ingest(data)
+        case DatasetTransformed() | DatasetRejected():
+            return _of_transform(data)
+        case CandidateTrained():
+            text = f"{data.family}: {metrics_text(data.metrics)}"
+            return Line("train", text, data.seconds)
+        case ModelBlessed() | ModelRejected():
+            return _of_verdict(data)
+        case ModelDeployed():
+            replaced = f", in place of version {data.replaces}" if data.replaces else ""
+            text = f"version {data.version} answers requests{replaced}"
+            return Line("deploy", text, data.seconds, Outcome.SERVED)
+        case ModelWithdrawn():
+            text = f"version {data.version} withdrawn: {_reasons([data.reason])}"
+            return Line("deploy", text, data.seconds, Outcome.REFUSED)
+    raise TypeError(f"expected one of Tidemill's events, received {type(data).__name__}")
+
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """Write metrics in a row."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def _of_ingest(data: DropQuarantined | DropDeduplicated | DatasetIngested) -> Line:
+    match data:
+        case DatasetIngested():
+            text = f"span {data.span}: {data.rows:,} rows, {data.columns} columns, {data.rows_rejected:,} rejected"
+            return Line("ingest", text, data.seconds)
+        case DropDeduplicated():
+            text = f"same content as span {data.span}: nothing to do"
+            return Line("ingest", text, data.seconds, Outcome.NOTHING_NEW)
+        case DropQuarantined():
+            text = f"quarantined: {_reasons([data.reason])}"
+            return Line("ingest", text, data.seconds, Outcome.REFUSED)
+
+
+def _of_transform(data: DatasetTransformed | DatasetRejected) -> Line:
+    if isinstance(data, DatasetRejected):
+        text = f"data of span {data.span} refused: {_reasons(data.reasons)}"
+        return Line("transform", text, data.seconds, Outcome.REFUSED)
+    text = (
+        f"dataset {data.dataset} of {len(data.spans)} span{'s' * (len(data.spans) > 1)}: {data.rows_train:,} rows "
+        f"to train on, {data.rows_eval:,} to evaluate, {data.rows_unlabelled:,} without label"
+    )
+    return Line("transform", text, data.seconds)
+
+
+def _of_verdict(data: ModelBlessed | ModelRejected) -> Line:
+    if isinstance(data, ModelRejected):
+        what = f"version {data.version}, {data.family}" if data.version else "no model"
+        return Line("verdict", f"{what}, rejected: {_reasons(data.reasons)}", data.seconds, Outcome.REFUSED)
+    against = f"holds against version {data.champion}" if data.champion else "the first of its pipeline"
+    return Line("verdict", f"version {data.version}, {data.family}, blessed: {against}", data.seconds)
+
+
+def _reasons(reasons: Sequence[Reason]) -> str:
+    return "; ".join(f"{reason.code}: {reason.message}" for reason in reasons)

@@ -1,0 +1,44 @@
+"""Settings of the trainer service and of the jobs it starts, which read the same environment."""
+
+import os
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Literal
+
+from pydantic import Field
+
+from tidemill_runtime.settings import ServiceSettings
+
+# What the libraries only take from the environment: no usage reports, and no start-up chatter on every job.
+LIBRARY_DEFAULTS = {"MLFLOW_DISABLE_TELEMETRY": "true", "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+class Settings(ServiceSettings):
+    """Read once, in `main` of the service and of a job."""
+
+    tracking_uri: str = Field(
+        min_length=1, description="MLflow tracking server or database, such as `sqlite:////FOLDER/mlflow.db`."
+    )
+    scratch_folder: Path = Field(
+        default=Path(gettempdir()) / "tidemill-trainer", description="Where jobs keep files, locks and logs."
+    )
+    launcher: Literal["process", "kubernetes"] = Field(
+        default="process", description="What runs a training: a child process, or a Kubernetes Job."
+    )
+    max_attempts: int = Field(default=2, ge=1, description="Failed jobs after which a model is rejected.")
+    poll_seconds: float = Field(default=0.5, gt=0, description="Time between two looks at running jobs.")
+    training_deadline_seconds: int = Field(default=3600, gt=0, description="Longest time one job may take.")
+    tracking_retry_seconds: float = Field(
+        default=30, gt=0, description="Time between attempts to reach a tracking server that failed."
+    )
+    job_image: str = Field(default="", description="Image of Kubernetes Jobs: this service's own.")
+    job_namespace: str = Field(default="default", description="Namespace of Kubernetes Jobs.")
+    job_service_account: str = Field(default="default", description="Service account of Kubernetes Jobs.")
+    job_cpu: str = Field(default="2", description="CPU request and limit of a Kubernetes Job.")
+    job_memory: str = Field(default="4Gi", description="Memory request and limit of a Kubernetes Job.")
+
+
+def set_library_defaults() -> None:
+    """Set the environment variables of libraries where the deployment did not; call before importing them."""
+    for name, value in LIBRARY_DEFAULTS.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,165 @@
+"""What the bucket remembers of trainings: the intent, and beside it all that became of it.
+
+    trainings/P/ID.json                 the intent, written before its message is acknowledged
+    trainings/P/ID/candidates/F.json    a family was trained and evaluated (by the job)
+    trainings/P/ID/errors/N.json        why attempt N ended, in the job's own words
+    trainings/P/ID/failures/N.json      attempt N failed (by the driver)
+    trainings/P/ID/rejected.json        every attempt failed: the verdict, for ever
+    trainings/P/ID/told, .../recorded   the verdict was published, and written to the tracking server
+
+A training that succeeded has its verdict in the model manifest.
+"""
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidemill_contracts import layout
+from tidemill_contracts.events import ModelBlessed, ModelRejected, Reason
+from tidemill_contracts.manifest import ModelManifest, content_id
+from tidemill_contracts.profile import ProfileModel
+from tidemill_runtime.objects import ObjectNotFound, ObjectStore
+from tidemill_runtime.telling import Cause
+
+TRAININGS = "trainings/"
+TOLD = "told"
+RECORDED = "recorded"
+# Part of every model's address: raise it when the same dataset and spec should give another model.
+CODE_VERSION = "1"
+
+Verdict = ModelBlessed | ModelRejected
+
+
+class Training(ProfileModel):
+    """The intent to train one model, with all a job and a driver need to see it through."""
+
+    pipeline: str
+    model_id: str
+    dataset: int
+    dataset_id: str
+    spec_digest: str
+    correlation_id: str
+    causation_id: str | None
+    accepted_at: datetime
+
+    @property
+    def name(self) -> str:
+        """The object that holds this intent."""
+        return layout.training(self.pipeline, self.model_id)
+
+    @property
+    def cause(self) -> Cause:
+        """What the events of this training follow from."""
+        return Cause(self.correlation_id, self.causation_id)
+
+    def beside(self, file: str) -> str:
+        """Name an object that says what became of this training."""
+        return f"{self.name.removesuffix('.json')}/{file}"
+
+
+class Candidate(ProfileModel):
+    """One family's result. `curves` maps a series to its value per step; `defects` forbid it to serve."""
+
+    family: str
+    metrics: dict[str, float]
+    params: dict[str, float | str]
+    curves: dict[str, tuple[float, ...]]
+    defects: tuple[Reason, ...]
+    seconds: float
+
+
+def model_id(dataset_id: str, spec_digest: str) -> str:
+    """Address the model that a dataset version and a spec determine."""
+    return content_id(dataset_id, spec_digest, CODE_VERSION)
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Reads and writes those objects. All writes happen at most once; repeating one changes nothing."""
+
+    store: ObjectStore
+
+    def accept(self, training: Training) -> Training:
+        """Persist the intent, and return it as it was first persisted; from now on a restart finds it."""
+        self.store.create(training.name, training.model_dump_json().encode())
+        return self.read(training.name)
+
+    def read(self, name: str) -> Training:
+        """Return one intent; raise ObjectNotFound when there is none of that name."""
+        return Training.model_validate_json(self.store.read(name))
+
+    def without(self, marker: str) -> list[Training]:
+        """Return the trainings that lack a marker (TOLD or RECORDED), the oldest first."""
+        names = set(self.store.list(TRAININGS))
+        intents = [name for name in names if name.count("/") == 2 and name.endswith(".json")]
+        open_ones = [name for name in intents if f"{name.removesuffix('.json')}/{marker}" not in names]
+        return sorted(map(self.read, open_ones), key=lambda training: training.accepted_at)
+
+    def mark(self, training: Training, marker: str) -> None:
+        """Note that something was done."""
+        self.store.create(training.beside(marker), b"")
+
+    def add_candidate(self, training: Training, candidate: Candidate) -> None:
+        """Note a family's result."""
+        name = training.beside(f"candidates/{candidate.family}.json")
+        self.store.create(name, candidate.model_dump_json().encode())
+
+    def candidates(
+        self, training: Training, *, besides: Container[str] = frozenset()
+    ) -> Iterator[tuple[str, Candidate]]:
+        """Yield the object name and content of each family's result, but for those in `besides`."""
+        for name in self.store.list(training.beside("candidates/")):
+            if name not in besides:
+                yield name, Candidate.model_validate_json(self.store.read(name))
+
+    def add_error(self, training: Training, attempt: int, error: Reason) -> None:
+        """Note why an attempt is about to end without a model."""
+        self.store.create(training.beside(f"errors/{attempt}.json"), error.model_dump_json().encode())
+
+    def add_failure(self, training: Training, attempt: int, detail: str) -> None:
+        """Count a failed attempt; the job's own words, where it had time for some, win over `detail`."""
+        try:
+            error = self.store.read(training.beside(f"errors/{attempt}.json"))
+        except ObjectNotFound:
+            error = Reason(code="training-failed", message=detail).model_dump_json().encode()
+        self.store.create(training.beside(f"failures/{attempt}.json"), error)
+
+    def failures(self, training: Training) -> int:
+        """Count the attempts that failed."""
+        return len(self.store.list(training.beside("failures/")))
+
+    def failure(self, training: Training, attempt: int) -> Reason:
+        """Read why an attempt failed."""
+        return Reason.model_validate_json(self.store.read(training.beside(f"failures/{attempt}.json")))
+
+    def reject(self, training: Training, verdict: ModelRejected) -> None:
+        """Give the training up for ever."""
+        self.store.create(training.beside("rejected.json"), verdict.model_dump_json().encode())
+
+    def manifest(self, training: Training) -> ModelManifest | None:
+        """Return the model's manifest, None while there is none."""
+        try:
+            name = layout.model_manifest(training.pipeline, training.model_id)
+            return ModelManifest.model_validate_json(self.store.read(name))
+        except ObjectNotFound:
+            return None
+
+    def verdict(self, training: Training) -> Verdict | None:
+        """Return how the training ended, None while it has not."""
+        if (manifest := self.manifest(training)) is not None:
+            return verdict_of(manifest, training)
+        try:
+            return ModelRejected.model_validate_json(self.store.read(training.beside("rejected.json")))
+        except ObjectNotFound:
+            return None
+
+
+def verdict_of(manifest: ModelManifest, training: Training) -> Verdict:
+    """Return the event that a manifest amounts to; its seconds run from the intent to the verdict."""
+    facts = {
+        **manifest.model_dump(include={"pipeline", "version", "model_id", "dataset", "dataset_id", "family"}),
+        "metrics": manifest.metrics,
+        "champion": manifest.champion,
+        "seconds": max(0.0, (manifest.trained_at - training.accepted_at).total_seconds()),
+    }
+    return ModelBlessed(**facts) if manifest.blessed else ModelRejected(**facts, reasons=manifest.reasons)

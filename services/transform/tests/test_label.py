@@ -1,0 +1,76 @@
+"""Rules of the label: one answer per row, the same everywhere, from nothing but the row."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from tidemill_transform.label import Labeller, check_label
+
+ROWS = pa.RecordBatch.from_pydict(
+    {
+        "delay": [20, 3, None],
+        "Gate no": ["A", "B", None],
+        "moment": pa.array([datetime(2013, 1, 1, 2, tzinfo=UTC)] * 3, pa.timestamp("us", "UTC")),
+    }
+)
+HOUR_OF_2_OCLOCK = """
+import pyarrow as pa
+from tidemill_transform.label import Labeller
+moment = pa.array([2 * 3600 * 1_000_000], pa.timestamp("us", "UTC"))
+print(Labeller("hour(moment)").labels(pa.RecordBatch.from_arrays([moment], ["moment"])).to_pylist())
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "labels", "columns"),
+    [
+        ("delay >= 15", [True, False, None], {"delay"}),
+        ("DELAY >= 15 -- late", [True, False, None], {"delay"}),
+        ("rows.delay >= 15", [True, False, None], {"delay"}),
+        ("\"Gate no\" IN ('A') AND delay > 15", [True, False, None], {"delay", "Gate no"}),
+        (
+            "CASE WHEN delay BETWEEN 1 AND 5 THEN true ELSE moment > '2014-01-01' END",
+            [False, True, False],
+            {"delay", "moment"},
+        ),
+        ("coalesce(\"Gate no\", 'A') ILIKE 'a%'", [True, False, True], {"Gate no"}),
+        ("'delay' = 'delay'", [True, True, True], set()),
+    ],
+)
+def test_an_expression_labels_each_row_and_knows_its_columns(
+    expression: str, labels: list[bool | None], columns: set[str]
+) -> None:
+    label = check_label(expression, ROWS.schema)
+    labeller = Labeller(label.expression)
+
+    assert labeller.labels(ROWS).to_pylist() == labels
+    assert label.columns == columns
+    labeller.close()
+
+
+def test_the_hour_of_a_timestamp_is_that_of_utc_on_every_machine() -> None:
+    environment = {**os.environ, "TZ": "America/New_York", "PYTHONPATH": os.pathsep.join(sys.path)}
+    answer = subprocess.run(
+        [sys.executable, "-c", HOUR_OF_2_OCLOCK], env=environment, capture_output=True, check=True, timeout=60
+    )
+
+    assert answer.stdout == b"[2]\n"
+
+
+def test_the_connection_reads_no_files_and_stays_confined(tmp_path: Path) -> None:
+    file = tmp_path / "secret.csv"
+    file.write_text("x\n1\n")
+    labeller = Labeller(f"EXISTS (FROM read_csv('{file}'))")
+    with pytest.raises(duckdb.PermissionException):
+        labeller.labels(ROWS)
+    labeller.close()
+    escape = Labeller("true); SET enable_external_access = true; SELECT (true")
+    with pytest.raises(duckdb.Error):
+        escape.labels(ROWS)
+    escape.close()

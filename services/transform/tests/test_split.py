@@ -1,0 +1,104 @@
+"""Rules of the split: a row's side follows from what it says, for ever."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemill_transform.split import in_eval
+
+FLIGHTS = pa.RecordBatch.from_pydict(
+    {
+        "carrier": ["UA", "AA", None, "B6"],
+        "distance": [1400, 719, 500, None],
+        "late": [True, None, False, True],
+    }
+)
+SIDES = """
+import pyarrow as pa
+from tidemill_transform.split import in_eval
+rows = pa.RecordBatch.from_pydict({"carrier": [str(n) for n in range(24)], "distance": list(range(24))})
+print("".join("e" if held_out else "t" for held_out in in_eval(rows, (), 0.5)))
+"""
+
+
+def sides(rows: pa.RecordBatch, without: tuple[str, ...] = ()) -> list[bool]:
+    # Half the rows on each side: a changed hash shows soonest.
+    return [bool(held_out) for held_out in in_eval(rows, without, 0.5)]
+
+
+def many(rows: int, **types: pa.DataType) -> pa.RecordBatch:
+    values = list(range(rows))
+    return pa.RecordBatch.from_arrays([pa.array(values).cast(kind) for kind in types.values()], list(types))
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_sides_are_the_same_in_every_process_and_version(hash_seed: str) -> None:
+    """A failure after an upgrade means that rows would cross between training and evaluation."""
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+    answer = subprocess.run(
+        [sys.executable, "-c", SIDES], env=environment, capture_output=True, check=True, timeout=60
+    )
+
+    assert answer.stdout.decode().strip() == "teteeeetetetteteteteeeet"
+
+
+@given(st.data())
+def test_a_row_has_its_side_wherever_it_stands(data: st.DataObject) -> None:
+    rows = many(40, distance=pa.int64(), carrier=pa.string())
+    order = data.draw(st.permutations(range(40)))
+
+    shuffled = sides(rows.take(pa.array(order)))
+
+    assert shuffled == [sides(rows)[place] for place in order]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        many(60, distance=pa.float64(), carrier=pa.string()),
+        many(60, carrier=pa.string(), distance=pa.int64()),
+        many(60, distance=pa.int64(), carrier=pa.string()).append_column("gate", pa.nulls(60, pa.string())),
+        many(60, distance=pa.int64(), carrier=pa.string()).append_column("fee", pa.array([np.nan] * 60)),
+        many(60, distance=pa.int64(), carrier=pa.string(), at=pa.timestamp("us")),
+    ],
+    ids=["as-floats", "other-order", "null-column", "nan-column", "timestamps"],
+)
+def test_rows_that_say_the_same_are_on_the_same_side(same: pa.RecordBatch) -> None:
+    rows = many(60, distance=pa.int64(), carrier=pa.string())
+
+    assert sides(same) == sides(rows)
+
+
+def test_columns_that_are_never_features_decide_nothing() -> None:
+    rows = many(60, distance=pa.int64(), carrier=pa.string())
+
+    assert sides(rows, without=("carrier",)) == sides(many(60, distance=pa.int64()))
+
+
+def test_every_column_that_may_be_a_feature_decides() -> None:
+    rows = many(60, distance=pa.int64(), carrier=pa.string(), late=pa.bool_())
+
+    for column in rows.schema.names:
+        others = tuple(name for name in rows.schema.names if name != column)
+        assert sides(rows) != sides(rows, without=(column,)), column
+        assert sides(rows) != sides(rows, without=others), column
+
+
+def test_minus_zero_is_zero() -> None:
+    zeros = pa.RecordBatch.from_pydict({"x": [0.0, -0.0], "y": ["a", "a"]})
+
+    assert len(set(sides(zeros))) == 1
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.9])
+def test_the_share_held_out_is_the_one_asked_for(share: float) -> None:
+    held_out = in_eval(many(20_000, distance=pa.int64(), carrier=pa.string()), (), share)
+
+    # Four standard deviations of a fair draw.
+    assert abs(held_out.mean() - share) < 4 * np.sqrt(share * (1 - share) / 20_000)

@@ -1,0 +1,122 @@
+"""Nobody calls what the chart does not name: checked from both ends of each call."""
+
+from typing import Any
+
+import pytest
+
+Manifest = dict[str, Any]
+Call = tuple[str, str, int]
+
+CALLS = {
+    ("gateway", "serving", 8510),
+    ("gateway", "model-server", 8500),
+    ("serving", "model-server", 8500),
+}
+USERS_OF_GOOGLE_CLOUD = {"ingest", "transform", "trainer", "serving", "model-server"}
+
+
+@pytest.fixture
+def policies(objects: list[Manifest]) -> dict[str, Manifest]:
+    """Policies by component."""
+    found = [each for each in objects if each["kind"] == "NetworkPolicy"]
+    return {
+        each["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]: each["spec"]
+        for each in found
+        if "app.kubernetes.io/component" in each["spec"]["podSelector"]["matchLabels"]
+    }
+
+
+def components(peers: list[Manifest]) -> set[str]:
+    selectors = [peer["podSelector"].get("matchLabels", {}) for peer in peers if "podSelector" in peer]
+    return {
+        each["app.kubernetes.io/component"] for each in selectors if "app.kubernetes.io/component" in each
+    }
+
+
+def ports(rule: Manifest) -> set[int]:
+    return {port["port"] for port in rule["ports"]}
+
+
+def cidrs(policy: Manifest, port: int) -> set[str]:
+    rules = [rule for rule in policy["egress"] if port in ports(rule)]
+    return {peer["ipBlock"]["cidr"] for rule in rules for peer in rule["to"] if "ipBlock" in peer}
+
+
+def test_everything_else_is_denied(objects: list[Manifest]) -> None:
+    [default] = [each for each in objects if each["metadata"]["name"] == "tidemill-default-deny"]
+
+    assert default["spec"] == {
+        "podSelector": {
+            "matchLabels": {"app.kubernetes.io/name": "tidemill", "app.kubernetes.io/instance": "tidemill"}
+        },
+        "policyTypes": ["Ingress", "Egress"],
+    }
+
+
+def test_callers_are_named_by_those_they_call(policies: dict[str, Manifest]) -> None:
+    allowed = {
+        (caller, callee, port)
+        for callee, policy in policies.items()
+        for rule in policy.get("ingress") or []
+        for caller in components(rule["from"])
+        for port in ports(rule)
+    }
+
+    assert allowed == CALLS
+
+
+def test_callees_are_named_by_those_who_call(policies: dict[str, Manifest]) -> None:
+    allowed = {
+        (caller, callee, port)
+        for caller, policy in policies.items()
+        for rule in policy["egress"]
+        for callee in components(rule["to"])
+        for port in ports(rule)
+    }
+
+    assert allowed == CALLS
+
+
+def test_no_rule_is_open_in_peer_or_port(policies: dict[str, Manifest]) -> None:
+    for policy in policies.values():
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        for rule in policy["egress"]:
+            assert rule["to"]
+            assert ports(rule)
+        for rule in policy.get("ingress") or []:
+            assert rule["from"]
+            assert ports(rule)
+
+
+def test_google_cloud_is_reached_only_by_those_who_use_it(policies: dict[str, Manifest]) -> None:
+    assert {name for name, policy in policies.items() if cidrs(policy, 443)} == USERS_OF_GOOGLE_CLOUD
+    # Credentials: the metadata server of a GKE node.
+    assert {name for name, policy in policies.items() if cidrs(policy, 988)} == USERS_OF_GOOGLE_CLOUD
+
+
+def test_everyone_may_look_up_names(policies: dict[str, Manifest]) -> None:
+    assert all(any(ports(rule) == {53} for rule in policy["egress"]) for policy in policies.values())
+
+
+def test_clients_reach_the_two_public_ports_and_no_other(policies: dict[str, Manifest]) -> None:
+    public = {
+        (name, port)
+        for name, policy in policies.items()
+        for rule in policy.get("ingress") or []
+        if {"podSelector": {}} in rule["from"]
+        for port in ports(rule)
+    }
+
+    assert public == {("gateway", 8080), ("ingest", 8082)}
+
+
+def test_metrics_are_scraped_from_where_the_values_say(policies: dict[str, Manifest]) -> None:
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gmp-system"}}}
+    scraped = {
+        name
+        for name, policy in policies.items()
+        for rule in policy.get("ingress") or []
+        if rule["from"] == [monitoring] and ports(rule) == {9090}
+    }
+
+    assert scraped == {"ingest", "transform", "trainer", "serving", "gateway"}

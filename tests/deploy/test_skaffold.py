@@ -1,0 +1,155 @@
+"""skaffold.yaml, the chart, the development cluster's manifests and the tree agree on names and paths."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from tidemill_local.bucket.settings import BucketSettings
+from tidemill_runtime.settings import ServiceSettings
+
+Manifest = dict[str, Any]
+Render = Callable[..., list[Manifest]]
+
+ROOT = Path(__file__).parents[2]
+SERVICES = {"ingest", "transform", "trainer", "serving", "gateway"}
+
+
+@pytest.fixture(scope="module")
+def skaffold() -> Manifest:
+    return dict(yaml.safe_load((ROOT / "skaffold.yaml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def dev() -> list[Manifest]:
+    return list(yaml.safe_load_all((ROOT / "k8s/dev/google-cloud.yaml").read_text()))
+
+
+def releases(skaffold: Manifest) -> dict[str, Manifest]:
+    """The one release of each profile."""
+    found = {}
+    for profile in skaffold["profiles"]:
+        [found[profile["name"]]] = profile["deploy"]["helm"]["releases"]
+    return found
+
+
+def test_artifacts_are_the_images_of_the_tree(skaffold: Manifest) -> None:
+    artifacts = {each["image"]: each["docker"]["dockerfile"] for each in skaffold["build"]["artifacts"]}
+
+    expected = {f"tidemill-{name}": f"services/{name}/Dockerfile" for name in SERVICES}
+    assert artifacts == expected | {"tidemill-local": "local/Dockerfile"}
+    assert all((ROOT / dockerfile).is_file() for dockerfile in artifacts.values())
+    assert {path.name for path in (ROOT / "services").iterdir() if path.is_dir()} == SERVICES
+
+
+def test_profiles_are_dev_and_gke(skaffold: Manifest) -> None:
+    assert releases(skaffold).keys() == {"dev", "gke"}
+
+
+@pytest.mark.parametrize("profile", ["dev", "gke"])
+def test_a_release_gives_every_service_the_image_that_was_built(
+    skaffold: Manifest, render: Render, profile: str
+) -> None:
+    release = releases(skaffold)[profile]
+    given = {key: value for key, value in release["setValueTemplates"].items() if key.startswith("services.")}
+    assert given == {
+        f"services.{name}.image": f"{{{{.IMAGE_FULLY_QUALIFIED_tidemill_{name}}}}}" for name in SERVICES
+    }
+
+    values = values_of(release)
+    objects = render(values, release=release["name"])
+
+    images = {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]: pod["containers"][0]["image"]
+        for each in objects
+        if each["kind"] == "Deployment"
+        for pod in [each["spec"]["template"]["spec"]]
+    }
+    assert {name: images[name] for name in SERVICES} == {
+        name: f"{{{{.IMAGE_FULLY_QUALIFIED_tidemill_{name}}}}}" for name in SERVICES
+    }
+
+
+def values_of(release: Manifest) -> Manifest:
+    """What a release gives the chart; templates stay as they are but for the environment's."""
+    values: Manifest = {}
+    for path in release.get("valuesFiles", []):
+        values |= yaml.safe_load((ROOT / path).read_text())
+    for path, template in release["setValueTemplates"].items():
+        text = template.replace("{{.PROJECT_ID}}", "example-project").replace("{{.BUCKET}}", "bucket")
+        *parents, key = path.split(".")
+        parent = values
+        for each in parents:
+            parent = parent.setdefault(each, {})
+        parent[key] = text
+    return values
+
+
+def test_paths_of_every_profile_are_there(skaffold: Manifest) -> None:
+    for profile in skaffold["profiles"]:
+        release = releases(skaffold)[profile["name"]]
+        paths = [release["chartPath"], *release.get("valuesFiles", [])]
+        assert all(
+            (ROOT / path).exists() for path in [*paths, *profile.get("manifests", {}).get("rawYaml", [])]
+        )
+
+
+@pytest.mark.parametrize("version", ["1.30", kubernetes_validate.latest_version()])
+def test_kubernetes_takes_what_stands_in_for_google_cloud(dev: list[Manifest], version: str) -> None:
+    for each in dev:
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+def dev_containers(dev: list[Manifest]) -> Iterator[Manifest]:
+    [pod] = [each["spec"]["template"]["spec"] for each in dev if each["kind"] == "Deployment"]
+    yield from (*pod["initContainers"], *pod["containers"])
+
+
+def test_what_stands_in_for_google_cloud_runs_modules_that_are_there(dev: list[Manifest]) -> None:
+    for container in dev_containers(dev):
+        interpreter, option, module = container["command"]
+        assert (interpreter, option) == ("python", "-m")
+        assert find_spec(module)
+        assert container["image"] == "tidemill-local"
+
+
+def test_the_broker_is_started_with_options_it_has(dev: list[Manifest]) -> None:
+    [broker] = [each for each in dev_containers(dev) if each["name"] == "broker"]
+    command = [sys.executable, *broker["command"][1:], "--help"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    options = [each for each in broker["args"] if each.startswith("--")]
+    assert options
+    assert all(f"{option} " in shown for option in options)
+
+
+def test_settings_of_what_stands_in_for_google_cloud_are_known(dev: list[Manifest]) -> None:
+    settings: Mapping[str, type[ServiceSettings]] = {"bootstrap": ServiceSettings, "bucket": BucketSettings}
+    for container in dev_containers(dev):
+        names = {each["name"] for each in container.get("env", [])} - {"PUBSUB_EMULATOR_HOST"}
+        if names:
+            fields = settings[container["name"]].model_fields
+            assert names <= {f"TIDEMILL_{name.upper()}" for name in fields}
+            required = {f"TIDEMILL_{name.upper()}" for name, field in fields.items() if field.is_required()}
+            assert required <= names
+
+
+def test_the_development_release_uses_what_stands_in_for_google_cloud(
+    dev: list[Manifest], skaffold: Manifest
+) -> None:
+    values = values_of(releases(skaffold)["dev"])
+    named = {(each["kind"], each["metadata"]["name"]): each for each in dev}
+    broker, _, port = values["pubsubEmulator"].partition(":")
+
+    assert ("PersistentVolumeClaim", values["bucketClaim"]) in named
+    assert int(port) in {each["port"] for each in named["Service", broker]["spec"]["ports"]}
+    for container in dev_containers(dev):
+        for variable in container.get("env", []):
+            expected = {"TIDEMILL_PROJECT": values["project"], "TIDEMILL_BUCKET_URL": values["bucketUrl"]}
+            assert expected.get(variable["name"], variable["value"]) == variable["value"]
