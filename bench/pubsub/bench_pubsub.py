@@ -67,7 +67,9 @@ class Pipe:
 def open_pipe(address: str, name: str) -> Pipe:
     os.environ["PUBSUB_EMULATOR_HOST"] = address
     publisher, subscriber = pubsub_v1.PublisherClient(), pubsub_v1.SubscriberClient()
-    pipe = Pipe(publisher, subscriber, f"projects/bench/topics/{name}", f"projects/bench/subscriptions/{name}")
+    pipe = Pipe(
+        publisher, subscriber, f"projects/bench/topics/{name}", f"projects/bench/subscriptions/{name}"
+    )
     publisher.create_topic(name=pipe.topic, timeout=DEADLINE_SECONDS)
     subscriber.create_subscription(name=pipe.subscription, topic=pipe.topic, timeout=DEADLINE_SECONDS)
     return pipe
@@ -141,7 +143,9 @@ def measure_restart(broker: Broker) -> float:
     broker.kill()
     broker.start()
     subscriber = pubsub_v1.SubscriberClient()
-    assert subscriber.pull(subscription=pipe.subscription, max_messages=1, timeout=DEADLINE_SECONDS).received_messages
+    assert subscriber.pull(
+        subscription=pipe.subscription, max_messages=1, timeout=DEADLINE_SECONDS
+    ).received_messages
     return time.perf_counter() - started
 
 
@@ -168,8 +172,14 @@ def main() -> None:
         with running_emulator(jar) as address:
             google = measure(address)
     report(ours, google)
-    print(f"tidemill: killed with {THROUGHPUT_MESSAGES:,} messages unacked, the first is back in {restart_seconds:.2f} s")
-    print("google: keeps messages in memory only; a restart loses them" if google else "google: emulator not installed")
+    print(
+        f"tidemill: killed with {THROUGHPUT_MESSAGES:,} unacked messages, serves again in {restart_seconds:.2f} s"
+    )
+    print(
+        "google: keeps messages in memory only; a restart loses them"
+        if google
+        else "google: emulator not installed"
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from tidemill_contracts.events import (
     ModelBlessed,
     ModelDeployed,
 )
+from tidemill_runtime.sequence import Sequence
 from tidemill_world import World, flights, running_world
 
 PROCESSES = ["broker", "ingest", "transform", "trainer", "serving", "gateway", "model-server", "bucket"]
@@ -49,9 +50,9 @@ def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(world: World, se
 
 def assert_one_effect(world: World, pipeline: str) -> None:
     """One span, one dataset version, one model version, in the bucket and in what was told."""
-    assert len(world.store.list(f"sequences/spans/{pipeline}/")) == 1
+    assert len(Sequence(world.store, "spans", pipeline).numbers()) == 1
     assert [Path(name).name for name in world.store.list(f"datasets/{pipeline}/")].count("manifest.json") == 1
-    assert len(world.store.list(f"sequences/models/{pipeline}/")) == 1
+    assert len(Sequence(world.store, "models", pipeline).numbers()) == 1
     assert len(world.store.list(f"manifests/{pipeline}/")) == 1
     for kind in (DatasetIngested, DatasetTransformed, ModelBlessed, ModelDeployed):
         assert len(told(world, pipeline, kind)) == 1, kind.__name__

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tidemill_contracts import layout
 from tidemill_runtime.folder import FolderStore
 from tidemill_runtime.sequence import Sequence
 
@@ -35,3 +36,19 @@ def test_many_at_once_get_distinct_numbers_without_gaps(sequence: Sequence) -> N
     assert {keys[index]: number for index, number in enumerate(numbers)} == {
         key: number for number, key in sequence.keys().items()
     }
+
+
+def test_a_kill_between_number_and_key_gives_the_key_no_second_number(sequence: Sequence) -> None:
+    for key in ("a", "b"):
+        sequence.allocate(key)
+    sequence.store.delete(layout.sequence_key("spans", "flights", "b"))
+
+    assert sequence.allocate("c") == 3
+    assert sequence.allocate("b") == 2
+
+
+def test_a_number_that_was_given_is_found_without_reading_the_others(sequence: Sequence) -> None:
+    assert sequence.allocate("a") == 1
+    sequence.store.delete(layout.sequence_entry("spans", "flights", 1))
+
+    assert sequence.allocate("a") == 1

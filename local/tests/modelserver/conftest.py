@@ -71,12 +71,12 @@ def save_half_plus(folder: Path, offset: float) -> None:
 
 def save_keras(folder: Path) -> None:
     size, colour = keras.Input((), name="size"), keras.Input((), name="colour", dtype="string")
-    scaled = keras.layers.Normalization(axis=None, mean=3.0, variance=2.0)(size)
+    scaled = keras.layers.Normalization(axis=None, mean=38.6, variance=180.3)(size)
     one_hot = keras.layers.StringLookup(vocabulary=["red", "green"], output_mode="one_hot")(
         keras.layers.Reshape((1,))(colour)
     )
     columns = keras.layers.Concatenate()([keras.layers.Reshape((1,))(scaled), one_hot])
-    hidden = keras.layers.Dense(16, activation="relu")(columns)
+    hidden = keras.layers.Dense(64, activation="relu")(columns)
     model = keras.Model({"size": size, "colour": colour}, keras.layers.Dense(1, activation="sigmoid")(hidden))
     archive = keras.export.ExportArchive()
     archive.track(model)

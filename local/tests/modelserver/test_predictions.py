@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tidemill_contracts import tensors, tfserving
 
 CODE = grpc.StatusCode
+RANDOM = np.random.default_rng(3)
 COLUMNS = {
-    "size": np.array([0.1, 3.0, -7.5, 1e6, np.nan], np.float32),
-    "colour": np.array([b"red", b"green", b"", b"unseen", b"red"], object),
+    "size": np.append([np.nan, 0.1, 1e6], RANDOM.normal(40, 20, 97)).astype(np.float32),
+    "colour": np.append([b"red", b"", b"unseen"], RANDOM.choice([b"red", b"green"], 97)).astype(object),
 }
 Predict = Callable[..., tfserving.PredictResponse]
 
@@ -41,7 +42,7 @@ def arrays(response: tfserving.PredictResponse) -> dict[str, NDArray[Any]]:
 
 
 @pytest.mark.parametrize("model", ["keras", "trees"])
-@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("rows", [1, 2, 100])
 def test_answers_equal_the_saved_models_own_to_the_last_bit(
     predict: Predict, models: Path, model: str, rows: int
 ) -> None:

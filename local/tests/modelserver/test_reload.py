@@ -18,6 +18,7 @@ from tidemill_contracts import tensors, tfserving
 CODE = grpc.StatusCode
 Put = Callable[..., Path]
 SWITCHES = 20
+SPIN_TURNS = 300_000
 CLIENTS = 4
 
 
@@ -130,7 +131,7 @@ def test_labels_point_to_available_versions(client: Client, put: Put, name: str)
     client.reload({**model, "version_labels": {"stable": 1, "canary": 2}})
 
     assert client.offset(name, version_label="stable") == (1, 1)
-    assert client.offset(name, version_label="canary") == (2, 0)
+    assert client.offset(name, version_label="canary") == client.offset(name) == (2, 0)
 
     with pytest.raises(grpc.RpcError) as failure:
         client.reload({**model, "version_labels": {"stable": 3}})
@@ -262,6 +263,20 @@ def test_no_request_fails_while_versions_change(client: Client, put: Put, name: 
 
     assert all(versions == sorted(versions) for versions in answers)
     assert set().union(*answers) == set(range(1, SWITCHES + 2))
+
+
+def test_a_version_that_leaves_first_answers_what_it_accepted(client: Client, put: Put, name: str) -> None:
+    client.reload({"name": name, "base_path": str(put(1))})
+    turns = tensors.to_proto(np.int32(SPIN_TURNS))
+    request = tfserving.PredictRequest(
+        model_spec={"name": name, "signature_name": "spin"}, inputs={"turns": turns}
+    )
+    accepted = [client.predictions.Predict.future(request, timeout=30) for _ in range(4)]
+    put(2)
+    client.wait(name, {2: "AVAILABLE", 1: "UNLOADING"})
+
+    assert [each.result().model_spec.version.value for each in accepted] == [1, 1, 1, 1]
+    client.wait(name, {2: "AVAILABLE", 1: "END"})
 
 
 def warm_up_with(folder: Path, *requests: tfserving.PredictRequest) -> None:

@@ -14,6 +14,7 @@ from tidemill_contracts.manifest import SpanManifest
 from tidemill_contracts.notification import ObjectFinalized
 from tidemill_ingest.handlers import Ingest
 from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.sequence import Sequence
 
 SPEC = b"metadata: {name: flights}\nspec: {label: late}"
 GOOD = "carrier,distance,late\n" + "UA,1400,true\nAA,719.5,false\n" * 10
@@ -94,12 +95,13 @@ def test_spans_are_numbered_in_the_order_they_are_complete(store: FolderStore, i
 def test_a_kill_before_the_number_is_given_leaves_one_span(store: FolderStore, ingest: Ingest) -> None:
     new = dropped(store, GOOD)
     one(ingest(new))
-    store.delete(layout.sequence_entry(layout.SPAN_SEQUENCE, "flights", 1))
+    for name in store.list("sequences/"):
+        store.delete(name)
 
     event = one(ingest(new))
 
     assert isinstance(event, DatasetIngested)
-    assert store.list("sequences/") == [layout.sequence_entry(layout.SPAN_SEQUENCE, "flights", 1)]
+    assert Sequence(store, layout.SPAN_SEQUENCE, "flights").keys() == {1: event.span_id}
 
 
 @pytest.mark.parametrize(
@@ -190,10 +192,16 @@ def test_a_file_larger_than_the_limit_is_refused_before_it_is_read(
     assert event.reason.message == f"expected at most 10 bytes, received {len(GOOD)}"
 
 
-def test_a_file_without_the_columns_of_earlier_files_is_quarantined(
+def accept(store: FolderStore, span: int) -> None:
+    """Record, as transform does, that a dataset was made of a span."""
+    store.create(layout.sequence_entry(layout.DATASET_SEQUENCE, "flights", span), b"some-dataset")
+
+
+def test_a_file_without_the_columns_of_accepted_files_is_quarantined(
     store: FolderStore, ingest: Ingest
 ) -> None:
     one(ingest(dropped(store, GOOD)))
+    accept(store, 1)
     event = one(ingest(dropped(store, "carrier,miles\nUA,3\n", "drops/flights/b.csv")))
 
     assert isinstance(event, DropQuarantined)
@@ -201,8 +209,15 @@ def test_a_file_without_the_columns_of_earlier_files_is_quarantined(
     assert event.reason.message.endswith("missing ['distance', 'late'], new ['miles']")
 
 
+def test_a_file_that_was_never_accepted_sets_no_example(store: FolderStore, ingest: Ingest) -> None:
+    one(ingest(dropped(store, "wrong,header\n1,2\n", "drops/flights/wrong.csv")))
+
+    assert isinstance(one(ingest(dropped(store, GOOD))), DatasetIngested)
+
+
 def test_a_number_column_may_widen_and_never_becomes_text(store: FolderStore, ingest: Ingest) -> None:
     one(ingest(dropped(store, "n,f\n" + "1,1.5\n" * 5)))
+    accept(store, 1)
     wide = one(ingest(dropped(store, "n,f\n" + "1.5,2\n" * 5, "drops/flights/b.csv")))
     text = one(ingest(dropped(store, "n,f\n" + "x,2\n" * 5, "drops/flights/c.csv")))
 

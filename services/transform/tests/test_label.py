@@ -54,6 +54,12 @@ def test_an_expression_labels_each_row_and_knows_its_columns(
     labeller.close()
 
 
+def test_columns_that_differ_in_case_only_are_all_named() -> None:
+    rows = pa.RecordBatch.from_pydict({"delay": [1], "Delay": [2]})
+
+    assert check_label("DELAY > 15", rows.schema).columns == {"delay", "Delay"}
+
+
 def test_the_hour_of_a_timestamp_is_that_of_utc_on_every_machine() -> None:
     environment = {**os.environ, "TZ": "America/New_York", "PYTHONPATH": os.pathsep.join(sys.path)}
     answer = subprocess.run(

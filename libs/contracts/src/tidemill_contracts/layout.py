@@ -5,6 +5,7 @@
 
 DROPS = "drops/"
 SPAN_SEQUENCE = "spans"
+DATASET_SEQUENCE = "datasets"
 MODEL_SEQUENCE = "models"
 
 
@@ -38,6 +39,11 @@ def quarantined(pipeline: str | None, generation: int, file_name: str) -> str:
 def sequence_entry(sequence: str, pipeline: str, number: int) -> str:
     """The object that gives `number` to one content address."""
     return f"sequences/{sequence}/{pipeline}/{number:010d}"
+
+
+def sequence_key(sequence: str, pipeline: str, key: str) -> str:
+    """The object that holds the number of one content address."""
+    return f"sequences/{sequence}/{pipeline}/keys/{key}"
 
 
 def span(pipeline: str, span_id: str, file: str) -> str:

@@ -3,7 +3,7 @@
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.feed import EventFeed
 from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
-from tidemill_local.cli.story import Outcome, tell
+from tidemill_local.cli.story import tell
 
 # A rename that the file system dates later than the last write tells the watcher that the file is complete.
 CLOCK_TICK_SECONDS = 0.02
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
     """Copy a file into the bucket, at once, where its pipeline looks for drops."""
     known = [Path(name).stem for name in running.store.list("pipelines/")]
     if pipeline not in known:
-        raise CommandFailed(f"expected a pipeline of {known}, received {pipeline!r}; add it with: tidemill apply FILE")
+        what = f"expected a pipeline of {known}, received {pipeline!r}"
+        raise CommandFailed(f"{what}; add it with: tidemill apply FILE")
     staged = running.home.scratch / uuid.uuid4().hex
     try:
         shutil.copyfile(file, staged)
@@ -60,31 +61,35 @@ def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
     return Drop(name, info.generation, info.size_bytes)
 
 
-def story_of(drop: Drop, feed: EventFeed) -> Iterator[Event | None]:
-    """Yield every event that a drop causes, up to the one that ends its story; None while nothing happens."""
+def story_of(drop: Drop, feed: EventFeed, check: Callable[[], object]) -> Iterator[Event]:
+    """Yield every event that a drop causes, up to the one that ends its story.
+
+    `check` is called twice a second; what it raises ends the waiting.
+    """
     correlation_id = None
     while True:
-        event = feed.next(LOOK_SECONDS)
-        if event is not None and correlation_id is None and _is_about(event, drop):
+        check()
+        event = feed.next(CHECK_SECONDS)
+        if event is None:
+            continue
+        if correlation_id is None and _is_about(event, drop):
             correlation_id = event.correlation_id
-        if event is None or event.correlation_id == correlation_id:
+        if event.correlation_id == correlation_id:
             yield event
-        if event is not None and event.correlation_id == correlation_id and tell(event.data).outcome.is_end:
-            return
+            if tell(event.data).outcome.is_end:
+                return
 
 
-def follow(drop: Drop, feed: EventFeed, progress: Progress) -> Event:
-    """Print a drop's story as it happens; return the event that ends it."""
+def follow(drop: Drop, feed: EventFeed, progress: Progress, check: Callable[[], object]) -> list[Event]:
+    """Print a drop's story as it happens; return its events, the last of which ends it."""
+    story = []
     with progress.waiting("waiting for ingest") as wait_for:
-        for event in story_of(drop, feed):
-            if event is None:
-                continue
+        for event in story_of(drop, feed, check):
+            story.append(event)
             line = tell(event.data)
             progress.step(line)
-            if line.outcome.is_end:
-                return event
-            wait_for(NEXT[line.stage])
-    raise AssertionError
+            wait_for(NEXT.get(line.stage, ""))
+    return story
 
 
 NEXT = {
@@ -93,11 +98,6 @@ NEXT = {
     "train": "training: the other families, then the verdict",
     "verdict": "deployment: load, warm up, compare with training",
 }
-
-
-def is_success(end: Event) -> bool:
-    """Say whether a story ended well: with a model that serves, or with nothing new."""
-    return tell(end.data).outcome is not Outcome.REFUSED
 
 
 def _is_about(event: Event, drop: Drop) -> bool:

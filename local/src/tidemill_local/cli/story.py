@@ -73,8 +73,8 @@ def metrics_text(metrics: Mapping[str, float]) -> str:
 def _of_ingest(data: DropQuarantined | DropDeduplicated | DatasetIngested) -> Line:
     match data:
         case DatasetIngested():
-            text = f"span {data.span}: {data.rows:,} rows, {data.columns} columns, {data.rows_rejected:,} rejected"
-            return Line("ingest", text, data.seconds)
+            size = f"{data.rows:,} rows, {data.columns} columns, {data.rows_rejected:,} rejected"
+            return Line("ingest", f"span {data.span}: {size}", data.seconds)
         case DropDeduplicated():
             text = f"same content as span {data.span}: nothing to do"
             return Line("ingest", text, data.seconds, Outcome.NOTHING_NEW)
@@ -87,10 +87,8 @@ def _of_transform(data: DatasetTransformed | DatasetRejected) -> Line:
     if isinstance(data, DatasetRejected):
         text = f"data of span {data.span} refused: {_reasons(data.reasons)}"
         return Line("transform", text, data.seconds, Outcome.REFUSED)
-    text = (
-        f"dataset {data.dataset} of {len(data.spans)} span{'s' * (len(data.spans) > 1)}: {data.rows_train:,} rows "
-        f"to train on, {data.rows_eval:,} to evaluate, {data.rows_unlabelled:,} without label"
-    )
+    rows = f"{data.rows_train:,} rows to train, {data.rows_eval:,} to evaluate"
+    text = f"dataset {data.dataset}: {rows}, {data.rows_unlabelled:,} without label"
     return Line("transform", text, data.seconds)
 
 

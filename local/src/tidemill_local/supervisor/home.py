@@ -60,6 +60,11 @@ class Home:
         return self.path / "bucket" / "tidemill"
 
     @property
+    def scratch(self) -> Path:
+        """Where files are worked on: on the bucket's file system, so that moving them there is a rename."""
+        return self.path / "scratch"
+
+    @property
     def state_file(self) -> Path:
         return self.path / "run" / "state.json"
 
@@ -71,7 +76,7 @@ class Home:
         return self.path / "logs" / f"{name}.log"
 
     def create(self) -> None:
-        for folder in (self.bucket, self.path / "run", self.path / "logs"):
+        for folder in (self.bucket, self.scratch, self.path / "run", self.path / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
 
     def lock(self) -> int:

@@ -106,6 +106,10 @@ class Platform:
             if not child.state.is_ready:
                 raise StartFailed(self._explain(child, f"is not ready after {timeout_seconds:g} s"))
 
+    def unready(self) -> list[str]:
+        """Name the processes that are not ready."""
+        return [name for name, child in self._children.items() if not child.state.is_ready]
+
     def check_failures(self) -> None:
         """Raise StartFailed when a process has given up starting."""
         child = self._failed()

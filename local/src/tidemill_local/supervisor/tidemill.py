@@ -114,6 +114,7 @@ TIDEMILL = Blueprint(
         "TIDEMILL_PROJECT": PROJECT,
         "TIDEMILL_HOST": "{host}",
         "TIDEMILL_BUCKET_URL": "{bucket_url}",
+        "TIDEMILL_SCRATCH_FOLDER": "{home}/scratch",
         "TIDEMILL_TRACKING_URI": "sqlite:///{home}/mlflow.db",
         "TIDEMILL_MODEL_SERVER_ADDRESS": "{host}:{port[model_server]}",
         "TIDEMILL_SERVING_ADDRESS": "{host}:{port[serving]}",

@@ -136,9 +136,13 @@ class Ingest:
         return SpanManifest.model_validate_json(self.store.read(name))
 
     def _known_columns(self, pipeline: str) -> dict[str, ColumnType]:
-        spans = Sequence(self.store, layout.SPAN_SEQUENCE, pipeline).keys()
-        newest = self._manifest(pipeline, spans[max(spans)]) if spans else None
-        return {column.name: column.type for column in newest.columns} if newest else {}
+        """Columns of the newest span that a dataset was made of; a span that was rejected sets no example."""
+        accepted = Sequence(self.store, layout.DATASET_SEQUENCE, pipeline).numbers()
+        if not accepted:
+            return {}
+        span_id = Sequence(self.store, layout.SPAN_SEQUENCE, pipeline).key(max(accepted))
+        manifest = self._manifest(pipeline, span_id)
+        return {column.name: column.type for column in manifest.columns} if manifest else {}
 
     def _told(self, drop: Drop, manifest: SpanManifest) -> EventData:
         number = Sequence(self.store, layout.SPAN_SEQUENCE, drop.pipeline).allocate(manifest.span_id)

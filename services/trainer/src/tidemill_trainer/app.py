@@ -51,8 +51,8 @@ def main() -> None:
 
 def open_launcher(settings: Settings) -> Launcher:
     """Make the launcher that the settings name."""
-    if settings.launcher == "kubernetes":
-        from tidemill_trainer.kubernetes_launcher import KubernetesLauncher  # noqa: PLC0415 - a second to import
+    if settings.job_template is not None and settings.launcher == "kubernetes":
+        from tidemill_trainer.kubernetes_launcher import KubernetesLauncher, in_cluster  # noqa: PLC0415 - slow
 
-        return KubernetesLauncher(settings)
+        return KubernetesLauncher(in_cluster(), settings.job_template, settings.training_deadline_seconds)
     return ProcessLauncher(settings.scratch_folder, settings.training_deadline_seconds)

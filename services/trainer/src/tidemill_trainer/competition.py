@@ -1,4 +1,4 @@
-"""The families of a pipeline compete: each is trained, exported, loaded back, and measured as it will serve."""
+"""Families compete: each is trained, exported, loaded back, and measured as it will serve."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence

@@ -116,4 +116,5 @@ def _strings(column: pa.ChunkedArray) -> NDArray[np.object_]:
     # Rows with equal values share one string: a column costs a pointer per row.
     encoded = filled.dictionary_encode()
     words: NDArray[np.object_] = encoded.dictionary.to_numpy(zero_copy_only=False)
-    return words[encoded.indices.to_numpy()]
+    rows: NDArray[np.object_] = words[encoded.indices.to_numpy()]
+    return rows

@@ -48,7 +48,7 @@ def main() -> None:
 
 @contextmanager
 def exclusive(scratch_folder: Path, training: Training) -> Iterator[Path]:
-    """Wait until no other process of this machine trains the same model; yield an empty folder to do it in."""
+    """Wait until no other process here trains the same model; yield an empty folder to do it in."""
     scratch_folder.mkdir(parents=True, exist_ok=True)
     folder = scratch_folder / training.model_id
     with (scratch_folder / f"{training.model_id}.lock").open("w") as lock:

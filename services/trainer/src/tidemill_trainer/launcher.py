@@ -85,7 +85,7 @@ class ProcessLauncher:
             return
         self._logs.mkdir(parents=True, exist_ok=True)
         with Path(self.logs(job)).open("wb") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
                 [sys.executable, *job.arguments, "--parent-pid", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

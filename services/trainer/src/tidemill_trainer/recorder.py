@@ -12,7 +12,7 @@ POLL_SECONDS = 1
 
 
 class Recorder:
-    """Records one training after the other. A failure holds up the rest, never a verdict, and shows in readiness."""
+    """Records one training after the other; a failure shows in readiness, and never holds up a verdict."""
 
     def __init__(
         self, trainings: Trainings, record: Callable[[Training], None], *, retry_seconds: float

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import ydf_tf  # noqa: F401 - registers the operations that forests are made of
+import ydf_tf  # type: ignore[import-untyped] # noqa: F401 - registers the operations that forests are made of
 from numpy.typing import NDArray
 
 from tidemill_contracts.profile import FeatureKind

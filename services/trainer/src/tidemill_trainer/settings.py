@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tidemill_runtime.settings import ServiceSettings
 
@@ -31,11 +31,15 @@ class Settings(ServiceSettings):
     tracking_retry_seconds: float = Field(
         default=30, gt=0, description="Time between attempts to reach a tracking server that failed."
     )
-    job_image: str = Field(default="", description="Image of Kubernetes Jobs: this service's own.")
-    job_namespace: str = Field(default="default", description="Namespace of Kubernetes Jobs.")
-    job_service_account: str = Field(default="default", description="Service account of Kubernetes Jobs.")
-    job_cpu: str = Field(default="2", description="CPU request and limit of a Kubernetes Job.")
-    job_memory: str = Field(default="4Gi", description="Memory request and limit of a Kubernetes Job.")
+    job_template: Path | None = Field(
+        default=None, description="Kubernetes Job (YAML) that each training is a copy of, for that launcher."
+    )
+
+    @model_validator(mode="after")
+    def _has_what_the_launcher_needs(self) -> Self:
+        if self.launcher == "kubernetes" and self.job_template is None:
+            raise ValueError("expected job_template with launcher kubernetes, received none")
+        return self
 
 
 def set_library_defaults() -> None:

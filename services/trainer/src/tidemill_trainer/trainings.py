@@ -62,7 +62,7 @@ class Candidate(ProfileModel):
 
     family: str
     metrics: dict[str, float]
-    params: dict[str, float | str]
+    params: dict[str, int | float | str]
     curves: dict[str, tuple[float, ...]]
     defects: tuple[Reason, ...]
     seconds: float

@@ -103,10 +103,11 @@ def _check_nodes(nodes: Sequence[dict[str, Any]], volatile: set[str]) -> None:
 
 
 def _named_columns(nodes: Sequence[dict[str, Any]], available: Sequence[str]) -> frozenset[str]:
-    by_name = {name.lower(): name for name in available}
-    named, missing = set(), []
+    named, missing = set[str](), []
     for parts in (node["column_names"] for node in nodes if node["class"] == "COLUMN_REF"):
-        found = {by_name[part.lower()] for part in parts if part.lower() in by_name}
+        # DuckDB ignores case: of columns that differ in nothing else, any may be the one that was meant.
+        folded = {part.lower() for part in parts}
+        found = {name for name in available if name.lower() in folded}
         named |= found
         if not found:
             missing.append(".".join(parts))

@@ -25,7 +25,7 @@ class BoostedTrees:
 
     model: Any
     features: tuple[Feature, ...]
-    params: Mapping[str, float | str]
+    params: Mapping[str, int | float | str]
     curves: Mapping[str, tuple[float, ...]]
 
     def predict(self, columns: Columns) -> NDArray[np.float32]:
@@ -56,7 +56,7 @@ def fit(data: TrainingData) -> BoostedTrees:
         "train_loss": tuple(float(entry.training_evaluation.loss) for entry in log),
         "validation_loss": tuple(float(entry.evaluation.loss) for entry in log),
     }
-    params: dict[str, float | str] = {"trees": float(model.num_trees()), "max_categories": MAX_CATEGORIES}
+    params: dict[str, int | float | str] = {"trees": model.num_trees(), "max_categories": MAX_CATEGORIES}
     return BoostedTrees(model, data.features, params, curves)
 
 

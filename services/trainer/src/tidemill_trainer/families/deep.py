@@ -37,7 +37,7 @@ class Deep:
 
     model: Any
     features: tuple[Feature, ...]
-    params: Mapping[str, float | str]
+    params: Mapping[str, int | float | str]
     curves: Mapping[str, tuple[float, ...]]
 
     def predict(self, columns: Columns) -> NDArray[np.float32]:
@@ -77,7 +77,7 @@ def fit(data: TrainingData) -> Deep:
         "train_loss": tuple(map(float, history["loss"])),
         "validation_loss": tuple(map(float, history["val_loss"])),
     }
-    params: dict[str, float | str] = {
+    params: dict[str, int | float | str] = {
         "hidden_units": str(HIDDEN_UNITS),
         "learning_rate": LEARNING_RATE,
         "batch_rows": batch_rows,

@@ -1,0 +1,180 @@
+"""The `tidemill` command: every subcommand's arguments, and what it calls.
+
+What a command needs is imported when it runs: most of it takes longer to import than `--help` should take.
+"""
+# ruff: noqa: PLC0415, FBT002 - imports when run; flags are how the library declares options
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from tidemill_local.cli.errors import CommandFailed
+from tidemill_local.supervisor.home import AlreadyRunning, NotRunning
+from tidemill_local.supervisor.platform import StartFailed
+
+
+class Commands(TyperGroup):
+    """Turns what went wrong into an error message and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (CommandFailed, AlreadyRunning, NotRunning, StartFailed) as error:
+            Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "red"), str(error)))
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Drop a file; get a validated, monitored model behind an API.",
+)
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", envvar="TIDEMILL_HOME", help="Folder of the platform's data, logs and state."),
+]
+FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+HOME = Path(".tidemill")
+
+
+@app.command()
+def demo(
+    home: Annotated[Path | None, typer.Option(help="Use this folder, and keep it.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder.")] = False,
+) -> None:
+    """Start a platform, drop a month of flights, ask the model, stop: all within a minute."""
+    from tidemill_local.cli.demo import run_demo
+    from tidemill_local.cli.upping import stoppable
+
+    folder = home or Path(tempfile.mkdtemp(prefix="tidemill-demo-"))
+    try:
+        with stoppable():
+            run_demo(folder, _console())
+    finally:
+        if home is None and not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _console().print(f"kept in {folder}; look at it with: tidemill up --home {folder}")
+
+
+@app.command()
+def up(home: HomeOption = HOME) -> None:
+    """Start the platform and keep it running until Ctrl-C."""
+    from tidemill_local.cli.upping import run_platform
+
+    run_platform(home, _console())
+
+
+@app.command()
+def down(home: HomeOption = HOME) -> None:
+    """Stop the platform that runs in another terminal."""
+    from tidemill_local.cli.upping import stop_platform
+
+    stop_platform(home)
+    _console().print("stopped")
+
+
+@app.command()
+def apply(file: FileArgument, home: HomeOption = HOME) -> None:
+    """Check a pipeline spec and put it in force."""
+    from tidemill_local.cli.pipelines import apply_spec
+    from tidemill_local.cli.running import find
+
+    pipeline = apply_spec(find(home), file)
+    _console().print(
+        f"pipeline {pipeline.name} is in force; feed it with: tidemill drop FILE -p {pipeline.name}"
+    )
+
+
+@app.command()
+def drop(
+    file: FileArgument,
+    pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="Pipeline to feed.")] = "",
+    spec: Annotated[Path | None, typer.Option(help="Apply this spec first, and feed its pipeline.")] = None,
+    follow: Annotated[
+        bool, typer.Option(help="Show what happens, until a model serves or the file is refused.")
+    ] = True,
+    home: HomeOption = HOME,
+) -> None:
+    """Drop a file into a pipeline; exit with 0 only when it ends in a served model, or is nothing new."""
+    from tidemill_local.cli.dropping import drop_and_follow
+    from tidemill_local.cli.pipelines import apply_spec
+    from tidemill_local.cli.running import find
+
+    running = find(home)
+    name = apply_spec(running, spec).name if spec else pipeline
+    if not name:
+        raise typer.BadParameter("expected --pipeline NAME or --spec FILE, received neither")
+    if not drop_and_follow(running, name, file, _console(), until_end=follow):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(home: HomeOption = HOME) -> None:
+    """Show what runs, what is served and what went wrong; exit with 0 only when everything is ready."""
+    from tidemill_local.cli.running import find
+    from tidemill_local.cli.status import show_status
+
+    if not show_status(find(home), _console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="Name of the pipeline that made the model.")],
+    values: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    file: Annotated[Path | None, typer.Option("--from", help="Take the row from this CSV file.")] = None,
+    row: Annotated[int, typer.Option(min=1, help="Number of that row below the header.")] = 1,
+    document: Annotated[str, typer.Option("--json", help="Send this instance, as JSON.")] = "",
+    home: HomeOption = HOME,
+) -> None:
+    """Ask a model for one prediction; what is not given is missing to it."""
+    from tidemill_local.cli.predicting import find_model, parse_values, read_row, show_prediction
+    from tidemill_local.cli.running import find
+
+    served = find_model(find(home).gateway, model)
+    given = {**(read_row(file, row) if file else {}), **parse_values(values or [])}
+    instance = served.parse(document) if document else served.instance(given)
+    show_prediction(served, instance, _console())
+
+
+@app.command()
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they happen.")] = False,
+    pipeline: Annotated[str | None, typer.Option("--pipeline", "-p", help="Of this pipeline only.")] = None,
+    correlation: Annotated[
+        str | None, typer.Option(help="Of the drop with this correlation id only.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Latest events to show.")] = 50,
+    home: HomeOption = HOME,
+) -> None:
+    """Show the ledger: everything that happened, in order."""
+    from tidemill_local.cli.happenings import show_events
+    from tidemill_local.cli.running import find
+
+    show_events(
+        find(home),
+        _console(),
+        pipeline=pipeline,
+        correlation_id=correlation,
+        limit=limit,
+        until_stopped=follow,
+    )
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

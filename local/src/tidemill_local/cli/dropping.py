@@ -1,0 +1,26 @@
+"""`tidemill drop`: a file goes in, and what became of it is told."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from tidemill_local.cli.pipelines import drop_file, follow
+from tidemill_local.cli.progress import Progress
+from tidemill_local.cli.running import Running
+from tidemill_local.cli.story import Line, Outcome, tell
+
+
+def drop_and_follow(
+    running: Running, pipeline: str, file: Path, console: Console, *, until_end: bool
+) -> bool:
+    """Drop a file; return False when following it showed that it was refused."""
+    progress = Progress(console)
+    if not until_end:
+        drop = drop_file(running, pipeline, file)
+        progress.step(Line("drop", drop.object_name, 0))
+        return True
+    with running.feed() as feed:
+        drop = drop_file(running, pipeline, file)
+        progress.step(Line("drop", f"{drop.object_name}, {drop.size_bytes / 1e6:.1f} MB", 0))
+        story = follow(drop, feed, progress, running.home.running)
+    return tell(story[-1].data).outcome is not Outcome.REFUSED

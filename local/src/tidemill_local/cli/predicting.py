@@ -1,0 +1,165 @@
+"""Questions to a served model, over the gateway's REST API."""
+
+import csv
+import json
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from rich.console import Console
+from rich.text import Text
+
+from tidemill_local.cli.errors import CommandFailed
+
+TIMEOUT_SECONDS = 30
+STRING = "DT_STRING"
+FLOATS = {"DT_FLOAT", "DT_DOUBLE", "DT_HALF", "DT_BFLOAT16"}
+# What ingest reads as missing in a file, a question means by it too.
+MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}
+VERSION_HEADER = "Tidemill-Model-Version"
+
+Instance = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the gateway answered. `version` is that of the model, None when no model answered."""
+
+    status: int
+    body: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A served model by name. `inputs` maps what it takes to TensorFlow's type names."""
+
+    gateway: str
+    name: str
+    inputs: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"{self.gateway}/v1/models/{quote(self.name)}:predict"
+
+    def instance(self, values: Mapping[str, str]) -> Instance:
+        """Give texts the types that the model takes; none at all means missing."""
+        return {name: _typed(name, kind, values.get(name, "")) for name, kind in self.inputs.items()}
+
+    def parse(self, document: str) -> Instance:
+        """Read an instance from JSON, as it is."""
+        try:
+            instance = json.loads(document)
+        except ValueError as error:
+            raise CommandFailed(f"expected an instance as JSON, received {document!r}: {error}") from error
+        if not isinstance(instance, dict):
+            raise CommandFailed(f"expected a JSON object, received {document!r}")
+        return instance
+
+    def predict(self, instance: Instance) -> Reply:
+        """Ask for one prediction."""
+        return request("POST", self.url, _body(instance))
+
+    def curl(self, instance: Instance) -> str:
+        """Write the same question as a command."""
+        return f"curl -d {shlex.quote(_body(instance))} {self.url}"
+
+
+def find_model(gateway: str, name: str) -> Model:
+    """Ask what a model takes; raise CommandFailed when it is not served."""
+    reply = request("GET", f"{gateway}/v1/models/{quote(name)}/metadata")
+    if reply.status != 200:
+        served = ", ".join(model_names(gateway)) or "none"
+        raise CommandFailed(f"expected a served model ({served}), received {name!r}: {_reason(reply)}")
+    signatures = json.loads(reply.body)["metadata"]["signature_def"]["signature_def"]
+    inputs = signatures["serving_default"]["inputs"]
+    return Model(gateway, name, {each: inputs[each]["dtype"] for each in sorted(inputs)})
+
+
+def show_prediction(model: Model, instance: Instance, console: Console) -> None:
+    """Ask; print the question as a command, the reply and who answered. Raises CommandFailed on an error."""
+    console.print(Text.assemble(("$ ", "dim"), (model.curl(instance), "cyan")), soft_wrap=True)
+    begin = time.perf_counter()
+    reply = model.predict(instance)
+    took_ms = (time.perf_counter() - begin) * 1000
+    if reply.status != 200:
+        raise CommandFailed(f"expected status 200, received {reply.status}: {_reason(reply)}")
+    console.print(Text(reply.body), soft_wrap=True)
+    console.print(Text(f"version {reply.version} answered in {took_ms:.1f} ms", style="dim"))
+
+
+def model_names(gateway: str) -> list[str]:
+    """Name every model that the gateway has a route for."""
+    reply = request("GET", f"{gateway}/v1/models")
+    if reply.status != 200:
+        raise CommandFailed(f"expected a list of models from {gateway}: {_reason(reply)}")
+    return list(json.loads(reply.body)["models"])
+
+
+def served_version(gateway: str, name: str) -> str:
+    """Return the version that answers requests for a model."""
+    reply = request("GET", f"{gateway}/v1/models/{quote(name)}/metadata")
+    return str(json.loads(reply.body)["model_spec"]["version"]) if reply.status == 200 else "-"
+
+
+def read_row(file: Path, row: int) -> dict[str, str]:
+    """Read one row of a CSV file, counted from 1 below the header."""
+    try:
+        with file.open(newline="") as lines:
+            found = next(islice(csv.DictReader(lines), row - 1, None), None)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CommandFailed(f"expected a CSV file in {file}: {error}") from error
+    if found is None or row < 1:
+        raise CommandFailed(f"expected a row of {file}, received number {row}")
+    return found
+
+
+def parse_values(pairs: Sequence[str]) -> dict[str, str]:
+    """Read `key=value` pairs."""
+    malformed = [pair for pair in pairs if "=" not in pair]
+    if malformed:
+        raise CommandFailed(f"expected key=value, received {malformed[0]!r}")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def request(method: str, url: str, body: str | None = None) -> Reply:
+    """Send one request; raise CommandFailed when nothing answers."""
+    address = urlsplit(url)
+    connection = HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request(method, address.path, body, {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        return Reply(reply.status, reply.read().decode(), reply.headers[VERSION_HEADER])
+    except (OSError, HTTPException) as error:
+        raise CommandFailed(f"expected an answer from {url}: {error}") from error
+    finally:
+        connection.close()
+
+
+def _typed(name: str, kind: str, given: str) -> str | float | int | bool:
+    text = "" if given in MISSING else given
+    if kind == STRING:
+        return text
+    try:
+        if kind in FLOATS:
+            return float(text or "nan")
+        return text.lower() == "true" if kind == "DT_BOOL" else int(text)
+    except ValueError as error:
+        raise CommandFailed(f"expected a number for {name}, received {given!r}") from error
+
+
+def _body(instance: Instance) -> str:
+    return json.dumps({"instances": [instance]}, ensure_ascii=False)
+
+
+def _reason(reply: Reply) -> str:
+    try:
+        return str(json.loads(reply.body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {reply.status}"

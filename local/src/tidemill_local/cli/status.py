@@ -1,0 +1,104 @@
+"""What runs, what it serves, and what went wrong lately."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tidemill_contracts.events import DropQuarantined
+from tidemill_local.cli.errors import CommandFailed
+from tidemill_local.cli.ledger import Entry, Ledger
+from tidemill_local.cli.predicting import served_version
+from tidemill_local.cli.progress import MARKS
+from tidemill_local.cli.running import Running
+from tidemill_local.cli.story import tell
+from tidemill_local.supervisor.home import ProcessState
+from tidemill_local.supervisor.probe import why_not_ready
+
+SHOWN = 5
+
+
+def show_status(running: Running, console: Console) -> bool:
+    """Print everything; return whether every process is ready now."""
+    processes = running.state.processes
+    with ThreadPoolExecutor(max_workers=len(processes)) as pool:
+        reasons = dict(zip(processes, pool.map(_why_not_ready, processes), strict=True))
+    ledger = Ledger(running.home.bucket)
+    console.print(process_table(reasons.items()))
+    console.print(_pipeline_table(running))
+    entries = ledger.events(limit=200)
+    if entries:
+        console.print(event_table("latest events", entries[-SHOWN:]))
+    _show_refused(entries, ledger, console)
+    return not any(reasons.values())
+
+
+def process_table(processes: Iterable[tuple[ProcessState, str | None]]) -> Table:
+    """Lay processes out with their state, or the reason why they are not ready."""
+    table = _table("", "process", "state", "restarts", "address")
+    for process, reason in processes:
+        good = reason is None
+        mark = Text("✓" if good else "…", style="green" if good else "yellow")
+        state = Text(process.state if good else f"{process.state}: {reason}", style="" if good else "yellow")
+        table.add_row(mark, process.name, state, str(process.restarts or ""), process.address)
+    return table
+
+
+def event_table(title: str, entries: Iterable[Entry]) -> Table:
+    """Lay events out in words, one in a row."""
+    table = _table("", "time", "stage", title, "work")
+    for entry in entries:
+        if entry.data is None:
+            table.add_row("", _clock(entry.time), "", f"{entry.type} {entry.subject}", "")
+            continue
+        line = tell(entry.data)
+        mark, style = MARKS[line.outcome]
+        pipeline = getattr(entry.data, "pipeline", None) or "no pipeline"
+        text = Text(f"{pipeline}: {line.text}")
+        table.add_row(Text(mark, style=style), _clock(entry.time), line.stage, text, f"{line.seconds:.1f} s")
+    return table
+
+
+def _why_not_ready(process: ProcessState) -> str | None:
+    if process.ready_url is None:
+        return None if process.state == "done" else process.detail or "not done"
+    return why_not_ready(process.ready_url)
+
+
+def _pipeline_table(running: Running) -> Table:
+    table = _table("", "pipeline", "serves version", "ask it")
+    for name in (Path(spec).stem for spec in running.store.list("pipelines/")):
+        try:
+            version = served_version(running.gateway, name)
+        except CommandFailed:
+            version = "unknown"
+        ask = f"tidemill predict {name} --from FILE --row 1" if version.isdigit() else ""
+        table.add_row("", name, version, ask)
+    return table
+
+
+def _show_refused(entries: Iterable[Entry], ledger: Ledger, console: Console) -> None:
+    quarantined = [entry for entry in entries if isinstance(entry.data, DropQuarantined)]
+    if quarantined:
+        console.print(event_table("quarantined files", quarantined[-SHOWN:]))
+    letters = ledger.dead_letters(SHOWN)
+    if letters:
+        table = _table("", "time", "subscription", "dead letters")
+        for letter in letters:
+            table.add_row("", _clock(letter.time), letter.subscription, f"{letter.code}: {letter.reason}")
+        console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _clock(time: datetime) -> str:
+    return f"{time.astimezone():%H:%M:%S}"

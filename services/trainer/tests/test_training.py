@@ -1,0 +1,191 @@
+"""Rules of a whole training, by a real job in a process of its own, on real flights."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import ydf_tf  # type: ignore[import-untyped] # noqa: F401 - registers the operations that forests are made of
+from trainer_world import FEATURES, a_training, write_dataset
+
+from tidemill_contracts import layout, tensors, tfserving
+from tidemill_contracts.event import EventData
+from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected
+from tidemill_contracts.manifest import ModelManifest
+from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.telling import Cause
+from tidemill_trainer.driver import Driver
+from tidemill_trainer.launcher import ProcessLauncher
+from tidemill_trainer.trainings import Training, Trainings
+
+ROWS = 2500
+LEARNABLE, NOISE = a_training(1), a_training(2)
+INPUTS = {feature.name for feature in FEATURES}
+
+
+class Trainer:
+    """The trainer's driver over a folder, with real jobs; what it tells is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = FolderStore(folder / "bucket")
+        self.trainings = Trainings(self.store)
+        self.told: list[tuple[EventData, Cause]] = []
+
+    def train(self, training: Training) -> None:
+        stop = threading.Event()
+        with closing(ProcessLauncher(self.folder / "scratch", 100)) as launcher:
+            driver = Driver(
+                self.trainings,
+                launcher,
+                lambda data, cause: self.told.append((data, cause)),
+                max_attempts=1,
+                on_told=lambda _: stop.set(),
+            )
+            driver.accept(training)
+            driver.run(stop, 0.1)
+
+    def manifest(self, training: Training) -> ModelManifest:
+        manifest = self.trainings.manifest(training)
+        assert manifest is not None, (self.folder / f"scratch/logs/{training.model_id}-1.log").read_text()
+        return manifest
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainer]:
+    """A trainer that trained a good model, and then one on noise."""
+    folder = tmp_path_factory.mktemp("trainer")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TIDEMILL_BUCKET_URL", (folder / "bucket").as_uri())
+        environment.setenv("TIDEMILL_TRACKING_URI", "sqlite:///:memory:")
+        environment.setenv("TIDEMILL_SCRATCH_FOLDER", str(folder / "scratch"))
+        trainer = Trainer(folder)
+        write_dataset(trainer.store, LEARNABLE, rows=ROWS)
+        write_dataset(trainer.store, NOISE, rows=ROWS, noise=True)
+        trainer.train(LEARNABLE)
+        trainer.train(NOISE)
+        yield trainer
+
+
+class Served:
+    """A model restored in a TF1 session, as model servers do."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.session = tf.compat.v1.Session(graph=tf.Graph())
+        folder = trainer.store.uri(layout.model_version("flights", 1))
+        with self.session.graph.as_default():
+            loaded = tf.compat.v1.saved_model.load(self.session, ["serve"], folder)
+        self.signature = loaded.signature_def["serving_default"]
+
+    def predict(self, **columns: Any) -> Any:
+        feed = {tensor.name: columns[name] for name, tensor in self.signature.inputs.items()}
+        return self.session.run(self.signature.outputs["probability"].name, feed)
+
+
+@pytest.fixture(scope="module")
+def served(trainer: Trainer) -> Served:
+    return Served(trainer)
+
+
+def as_arrays(columns: dict[str, tuple[float | str | None, ...]]) -> dict[str, Any]:
+    dtypes = {feature.name: np.float32 if feature.kind == "numeric" else object for feature in FEATURES}
+    return {name: np.array(values, dtypes[name]) for name, values in columns.items()}
+
+
+def test_every_family_is_told_and_the_best_is_blessed_as_version_1(trainer: Trainer) -> None:
+    manifest = trainer.manifest(LEARNABLE)
+    aucs = {family: metrics["roc_auc"] for family, metrics in manifest.candidates.items()}
+    told = [data for data, cause in trainer.told if cause == LEARNABLE.cause]
+
+    assert set(aucs) == {"deep", "boosted-trees"}
+    assert manifest.metrics["roc_auc"] == max(aucs.values())
+    assert min(aucs.values()) > 0.7
+    assert [type(data) for data in told] == [CandidateTrained, CandidateTrained, ModelBlessed]
+    assert isinstance(told[-1], ModelBlessed)
+    assert (told[-1].version, told[-1].family, told[-1].champion) == (1, manifest.family, None)
+
+
+def test_the_signature_is_raw_features_in_and_one_probability_out(served: Served) -> None:
+    inputs = {
+        name: (tensor.dtype, len(tensor.tensor_shape.dim)) for name, tensor in served.signature.inputs.items()
+    }
+    output = served.signature.outputs["probability"]
+
+    assert inputs == {
+        feature.name: (
+            tf.float32.as_datatype_enum if feature.kind == "numeric" else tf.string.as_datatype_enum,
+            1,
+        )
+        for feature in FEATURES
+    }
+    assert (output.dtype, len(output.tensor_shape.dim)) == (tf.float32.as_datatype_enum, 1)
+
+
+def test_golden_rows_are_answered_as_in_training_and_one_has_nothing_but_gaps(
+    trainer: Trainer, served: Served
+) -> None:
+    golden = trainer.manifest(LEARNABLE).golden
+
+    answers = served.predict(**as_arrays(golden.inputs))
+
+    assert len(answers) == 16
+    np.testing.assert_allclose(answers, golden.outputs["probability"], atol=1e-6)
+    assert {name: values[-1] for name, values in golden.inputs.items()} == {
+        feature.name: None if feature.kind == "numeric" else "" for feature in FEATURES
+    }
+
+
+def test_values_never_seen_in_training_get_a_probability_too(trainer: Trainer, served: Served) -> None:
+    row = as_arrays({name: values[:1] for name, values in trainer.manifest(LEARNABLE).golden.inputs.items()})
+    extremes = {"carrier": np.array(["Zürich"], object), "distance": np.array([3e38], np.float32)}
+
+    (probability,) = served.predict(**{**row, **extremes})
+
+    assert 0 < probability < 1
+
+
+def test_the_savedmodel_answers_tensorflow_2_by_raw_names(trainer: Trainer) -> None:
+    golden = trainer.manifest(LEARNABLE).golden
+    loaded = tf.saved_model.load(trainer.store.uri(layout.model_version("flights", 1)))
+
+    tensors_in = {name: tf.constant(values) for name, values in as_arrays(golden.inputs).items()}
+    answers = loaded.signatures["serving_default"](**tensors_in)["probability"]
+
+    np.testing.assert_allclose(answers, golden.outputs["probability"], atol=1e-6)
+
+
+def test_a_warmup_request_of_golden_rows_lies_where_tf_serving_looks(trainer: Trainer) -> None:
+    file = trainer.store.uri(f"{layout.model_version('flights', 1)}/assets.extra/tf_serving_warmup_requests")
+    (record,) = tf.compat.v1.io.tf_record_iterator(file)
+    request = tfserving.PredictionLog.FromString(record).predict_log.request
+
+    assert request.model_spec.name == "flights"
+    assert set(request.inputs) == INPUTS
+    assert {len(tensors.to_array(tensor)) for tensor in request.inputs.values()} == {16}
+
+
+def test_a_model_worse_than_the_champion_is_rejected_and_not_put_where_it_could_be_served(
+    trainer: Trainer,
+) -> None:
+    verdict, cause = trainer.told[-1]
+    manifest = trainer.manifest(NOISE)
+
+    assert cause == NOISE.cause
+    assert isinstance(verdict, ModelRejected)
+    assert (verdict.version, verdict.champion) == (2, 1)
+    assert "below-threshold" in {reason.code for reason in verdict.reasons}
+    assert manifest.champion_metrics is not None
+    assert manifest.champion_metrics["rows"] == ROWS / 5
+    assert trainer.store.list(layout.model_version("flights", 2)) == []
+
+
+def test_a_training_told_again_gives_neither_another_model_nor_another_version(trainer: Trainer) -> None:
+    before = {name: trainer.store.stat(name).generation for name in trainer.store.list("")}
+
+    trainer.train(LEARNABLE)
+
+    assert {name: trainer.store.stat(name).generation for name in trainer.store.list("")} == before

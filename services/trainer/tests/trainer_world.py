@@ -1,0 +1,157 @@
+"""What the trainer's tests share: intents, manifests, and dataset versions of real flights."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from tidemill_contracts import layout
+from tidemill_contracts.manifest import LABEL_COLUMN, DatasetManifest, GoldenPredictions, ModelManifest
+from tidemill_contracts.pipeline import Metadata, Pipeline, PipelineSpec
+from tidemill_contracts.profile import CategoricalProfile, ColumnProfile, Feature, NumericProfile, Profile
+from tidemill_runtime.objects import ObjectStore
+from tidemill_runtime.sequence import Sequence
+from tidemill_trainer.trainings import Training, model_id
+
+FLIGHTS = Path(__file__).parents[3] / "examples/flights/flights-2013-01.csv"
+PIPELINE = Pipeline(metadata=Metadata(name="flights"), spec=PipelineSpec(label="late"))
+FEATURES = (
+    Feature(name="day", kind="numeric"),
+    Feature(name="Sched. dep (h)", kind="numeric"),
+    Feature(name="distance", kind="numeric"),
+    Feature(name="weekend", kind="numeric"),
+    Feature(name="carrier", kind="categorical"),
+    Feature(name="Carrier", kind="categorical"),
+)
+
+
+def a_training(dataset: int = 1, pipeline: str = "flights") -> Training:
+    """An intent to train on a dataset version."""
+    dataset_id = f"dataset-{dataset}"
+    return Training(
+        pipeline=pipeline,
+        model_id=model_id(dataset_id, PIPELINE.digest()),
+        dataset=dataset,
+        dataset_id=dataset_id,
+        spec_digest=PIPELINE.digest(),
+        correlation_id=f"drop-{dataset}",
+        causation_id=f"event-{dataset}",
+        accepted_at=datetime(2026, 1, dataset, tzinfo=UTC),
+    )
+
+
+def commit_model(store: ObjectStore, training: Training, **changes: Any) -> bool:
+    """Do what a job does at its end; False when that was done before."""
+    facts: dict[str, Any] = {
+        **training.model_dump(include={"pipeline", "model_id", "dataset", "dataset_id", "spec_digest"}),
+        "version": Sequence(store, layout.MODEL_SEQUENCE, training.pipeline).allocate(training.model_id),
+        "family": "deep",
+        "metrics": {"roc_auc": 0.75},
+        "candidates": {"deep": {"roc_auc": 0.75}},
+        "champion": None,
+        "champion_metrics": None,
+        "blessed": True,
+        "reasons": (),
+        "golden": GoldenPredictions(inputs={}, outputs={}),
+        "trained_at": training.accepted_at,
+        "tracking": {},
+    }
+    manifest = ModelManifest(**{**facts, **changes})
+    name = layout.model_manifest(training.pipeline, training.model_id)
+    return store.create(name, manifest.model_dump_json().encode())
+
+
+def write_dataset(store: ObjectStore, training: Training, *, rows: int, noise: bool = False) -> None:
+    """Write a dataset version of `rows` real flights as transform does, and the pinned spec.
+
+    The label is learnable from few rows, unless it is to be noise.
+    """
+    table = _flights(rows, noise=noise)
+    is_held_out = pa.array(np.arange(rows) % 5 == 0)
+    train, held_out = table.filter(pc.invert(is_held_out)), table.filter(is_held_out)
+
+    def put(file: str, data: bytes) -> None:
+        store.write(layout.dataset(training.pipeline, training.dataset_id, file), data)
+
+    for file, part in (("train/part.parquet", train), ("eval/part.parquet", held_out)):
+        sink = pa.BufferOutputStream()
+        pq.write_table(part, sink)
+        put(file, sink.getvalue().to_pybytes())
+    put("profile.json", _profile(train).model_dump_json().encode())
+    put("manifest.json", _manifest(training, len(train), len(held_out)).model_dump_json().encode())
+    store.create(layout.pinned_spec(training.pipeline, PIPELINE.digest()), PIPELINE.to_json().encode())
+
+
+def _flights(rows: int, *, noise: bool) -> pa.Table:
+    options = pyarrow.csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True)
+    raw = pyarrow.csv.read_csv(FLIGHTS, convert_options=options)
+    raw = raw.filter(pc.is_valid(raw["arr_delay"])).take(np.random.default_rng(0).permutation(26_000)[:rows])
+    gaps = pa.array(np.arange(rows) % 10 == 0)
+    lateness = pc.add(raw["arr_delay"], pc.multiply(raw["hour"], 4))
+    label = pa.array(np.random.default_rng(1).random(rows) < 0.3) if noise else pc.greater(lateness, 60)
+    columns = {
+        "day": raw["day"],
+        "Sched. dep (h)": raw["hour"],
+        "distance": pc.if_else(gaps, None, pc.cast(raw["distance"], pa.float64())),
+        "weekend": pc.greater(raw["day"], 20),
+        "carrier": raw["carrier"],
+        "Carrier": pc.if_else(gaps, None, raw["carrier"]),
+        "not a feature": raw["time_hour"],
+        LABEL_COLUMN: label,
+    }
+    return pa.table(columns)
+
+
+def _profile(train: pa.Table) -> Profile:
+    columns = []
+    for feature in FEATURES:
+        values = train[feature.name].drop_null()
+        numeric = categorical = None
+        if feature.kind == "numeric":
+            numbers = np.array(values.to_pylist(), np.float64)
+            numeric = NumericProfile(
+                minimum=numbers.min(),
+                maximum=numbers.max(),
+                mean=numbers.mean(),
+                stddev=numbers.std(),
+                quantiles=tuple(np.quantile(numbers, np.linspace(0, 1, 101))),
+            )
+        else:
+            words = tuple(Counter(values.to_pylist()).most_common())
+            categorical = CategoricalProfile(vocabulary=words, max_length_bytes=2)
+        columns.append(
+            ColumnProfile(
+                name=feature.name,
+                type="float" if numeric else "string",
+                rows=len(train),
+                nulls=len(train) - len(values),
+                distinct_estimate=len(values.unique()),
+                numeric=numeric,
+                categorical=categorical,
+            )
+        )
+    positives = pc.sum(train[LABEL_COLUMN]).as_py()
+    return Profile(rows=len(train), positives=positives, columns=tuple(columns))
+
+
+def _manifest(training: Training, rows_train: int, rows_eval: int) -> DatasetManifest:
+    return DatasetManifest(
+        **training.model_dump(include={"pipeline", "dataset", "dataset_id", "spec_digest"}),
+        spans=(training.dataset,),
+        span_ids=(f"span-{training.dataset}",),
+        rows_in=rows_train + rows_eval,
+        rows_train=rows_train,
+        rows_eval=rows_eval,
+        rows_unlabelled=0,
+        train_files=("train/part.parquet",),
+        eval_files=("eval/part.parquet",),
+        features=FEATURES,
+        left_out=(),
+        seconds=1,
+    )

@@ -1,0 +1,103 @@
+"""What may be published, and what arrives."""
+
+import uuid
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from pubsub_site import CALL_SECONDS, Site
+
+NO_LIMIT = "the emulator does not check it"
+
+
+def test_a_message_arrives_as_it_was_published(site: Site) -> None:
+    topic = site.topic()
+    subscription = site.subscription(topic)
+
+    (message_id,) = site.publish(topic, b"\x00body\xff", **{"ce-type": "a.b", "empty": "", "ü": "ß"})
+
+    (received,) = site.pull(subscription)
+    assert received.message.data == b"\x00body\xff"
+    assert dict(received.message.attributes) == {"ce-type": "a.b", "empty": "", "ü": "ß"}
+    assert received.message.message_id == message_id
+    assert received.message.publish_time.timestamp() > 0
+    assert received.delivery_attempt == 0
+
+
+def test_attributes_alone_make_a_message(site: Site) -> None:
+    topic = site.topic()
+    subscription = site.subscription(topic)
+
+    site.publish(topic, b"", only="attribute")
+
+    assert dict(site.pull(subscription)[0].message.attributes) == {"only": "attribute"}
+
+
+def test_message_ids_are_unique_and_every_subscription_gets_every_message(site: Site) -> None:
+    topic = site.topic()
+    subscriptions = [site.subscription(topic) for _ in range(3)]
+
+    ids = site.publish(topic, *(b"%d" % number for number in range(50)))
+
+    assert len(set(ids)) == 50
+    for subscription in subscriptions:
+        assert {each.message.message_id for each in site.pull(subscription, 50)} == set(ids)
+
+
+def test_a_subscription_sees_nothing_published_before_it(site: Site) -> None:
+    topic = site.topic()
+    site.publish(topic, b"before")
+
+    subscription = site.subscription(topic)
+    site.publish(topic, b"after")
+
+    assert site.bodies(subscription, 2, seconds=0.5) == [b"after"]
+
+
+@pytest.mark.parametrize("messages", [[], [{"data": b""}], [{"data": b"x"}, {}], [{"data": b"x"}] * 1001])
+def test_empty_and_overlong_publishes_are_refused_whole(site: Site, messages: list[Any]) -> None:
+    topic = site.topic()
+    subscription = site.subscription(topic)
+
+    with pytest.raises(exceptions.InvalidArgument):
+        site.raw_publisher.publish(topic=topic, messages=messages, timeout=CALL_SECONDS)
+    assert site.pull(subscription, seconds=0.2) == []
+
+
+@pytest.mark.differs(NO_LIMIT)
+@pytest.mark.parametrize("size_bytes", [10_000_001, 20_000_000])
+def test_ten_megabytes_are_the_limit(site: Site, size_bytes: int) -> None:
+    topic = site.topic()
+
+    with pytest.raises(exceptions.InvalidArgument, match="10000000"):
+        site.raw_publisher.publish(topic=topic, messages=[{"data": b"x" * size_bytes}], timeout=CALL_SECONDS)
+
+
+def test_a_message_just_under_the_limit_arrives(site: Site) -> None:
+    topic = site.topic()
+    subscription = site.subscription(topic)
+    body = uuid.uuid4().bytes * 620_000
+
+    site.raw_publisher.publish(topic=topic, messages=[{"data": body}], timeout=CALL_SECONDS)
+
+    assert site.bodies(subscription) == [body]
+
+
+@pytest.mark.differs(NO_LIMIT)
+@pytest.mark.parametrize(
+    "attributes",
+    [{str(n): "" for n in range(101)}, {"k" * 257: ""}, {"k": "v" * 1025}, {"goog": ""}, {"": "v"}],
+)
+def test_attributes_have_limits(site: Site, attributes: dict[str, str]) -> None:
+    topic = site.topic()
+
+    with pytest.raises(exceptions.InvalidArgument, match=r"[Aa]ttribute"):
+        site.raw_publisher.publish(topic=topic, messages=[{"attributes": attributes}], timeout=CALL_SECONDS)
+
+
+@pytest.mark.differs(NO_LIMIT)
+def test_one_request_has_one_ordering_key(site: Site) -> None:
+    messages = [{"data": b"1", "ordering_key": "a"}, {"data": b"2", "ordering_key": "b"}]
+
+    with pytest.raises(exceptions.InvalidArgument, match="ordering key"):
+        site.raw_publisher.publish(topic=site.topic(), messages=messages, timeout=CALL_SECONDS)
