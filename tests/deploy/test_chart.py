@@ -41,17 +41,17 @@ def test_every_component_is_there(objects: list[Manifest]) -> None:
 
 
 def test_selectors_are_the_identity_alone_and_find_their_pods(objects: list[Manifest]) -> None:
-    deployments = of_kind(objects, "Deployment")
-    for component, deployment in deployments.items():
+    services, budgets = of_kind(objects, "Service"), of_kind(objects, "PodDisruptionBudget")
+    for component, deployment in of_kind(objects, "Deployment").items():
         selector = deployment["spec"]["selector"]["matchLabels"]
         labels = deployment["spec"]["template"]["metadata"]["labels"]
 
         assert selector.keys() == IDENTITY
         assert selector.items() <= labels.items()
-        for kind, path in {"Service": (), "PodDisruptionBudget": ("matchLabels",)}.items():
-            for found in (each for name, each in of_kind(objects, kind).items() if name == component):
-                same = found["spec"]["selector"]
-                assert (same[path[0]] if path else same) == selector
+        if component in services:
+            assert services[component]["spec"]["selector"] == selector
+        if component in budgets:
+            assert budgets[component]["spec"]["selector"] == {"matchLabels": selector}
 
 
 def test_two_releases_in_a_namespace_share_nothing(render: Render) -> None:
@@ -62,6 +62,14 @@ def test_two_releases_in_a_namespace_share_nothing(render: Render) -> None:
     pods = [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(first, "Deployment").values()]
     for selector in selectors(second):
         assert not any(selector.items() <= labels.items() for labels in pods)
+
+
+def test_a_service_leads_to_the_port_of_that_name_and_number(objects: list[Manifest]) -> None:
+    for component, service in of_kind(objects, "Service").items():
+        listens = container(of_kind(objects, "Deployment")[component])["ports"]
+        numbers = {port["name"]: port["containerPort"] for port in listens}
+        for port in service["spec"]["ports"]:
+            assert numbers[port["targetPort"]] == port["port"]
 
 
 def selectors(objects: list[Manifest]) -> Iterator[dict[str, str]]:
@@ -161,6 +169,16 @@ def test_a_bucket_in_a_volume_is_mounted_where_its_url_says(render: Render) -> N
 def test_a_wrong_value_is_refused(render: Render, values: Manifest) -> None:
     with pytest.raises(HelmError):
         render(values)
+
+
+def test_no_object_of_the_values_takes_unknown_keys(chart: helm.Chart) -> None:
+    def check(schema: Manifest) -> None:
+        for child in schema["properties"].values():
+            if "properties" in child:
+                check(child)
+        assert schema["additionalProperties"] is False
+
+    check(chart.schema or {})
 
 
 @pytest.mark.parametrize("missing", ["project", "bucketUrl", "trackingUri"])

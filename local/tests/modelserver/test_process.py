@@ -89,13 +89,16 @@ def test_a_failed_model_of_the_command_line_leaves_the_others_running(server: An
 
 
 def test_a_killed_server_comes_back_with_its_models_and_ends_politely(
-    models: Path, start: Callable[..., Any]
+    models: Path, start: Callable[..., Any], tmp_path: Path
 ) -> None:
-    flags = ("--model_name=m", f"--model_base_path={models / 'one'}")
-    with start(*flags) as first:
+    config = tmp_path / "models.config"
+    model = {"name": "m", "base_path": str(models / "one"), "model_platform": "tensorflow"}
+    config.write_text(str(tfserving.ModelServerConfig(model_config_list={"config": [model]})))
+    with start("--model_name=m", f"--model_base_path={models / 'one'}") as first:
+        predict(first.channel, "m", "", x=np.zeros(1, np.float32))
         first.process.send_signal(signal.SIGKILL)
         assert first.process.wait(10) == -signal.SIGKILL
-    with start(*flags, "--threads=2") as second:
+    with start(f"--model_config_file={config}", "--threads=2") as second:
         reply = predict(second.channel, "m", "", x=np.zeros(1, np.float32))
 
     assert tensors.to_array(reply.outputs["y"]).tolist() == [1]

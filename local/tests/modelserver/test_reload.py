@@ -173,6 +173,26 @@ def test_a_corrupt_version_ends_with_its_reason_and_the_old_one_goes_on(
     assert client.offset(name) == (1, 1)
 
 
+def test_a_failed_version_gets_another_chance_after_it_was_not_wanted(
+    client: Client, put: Put, name: str
+) -> None:
+    base = put(1)
+    (base / "2").mkdir()
+    model = {"name": name, "base_path": str(base), **policy(all={})}
+    client.reload({**model, **policy(specific={"versions": [1]})})
+    client.reload(model)
+    client.wait(name, {2: "END", 1: "AVAILABLE"})
+    put(3)
+    client.reload({**model, **policy(specific={"versions": [1, 3]})})
+    client.wait(name, {3: "AVAILABLE", 2: "END", 1: "AVAILABLE"})
+    shutil.rmtree(base / "2")
+    put(2)
+
+    client.reload(model)
+
+    client.wait(name, {3: "AVAILABLE", 2: "AVAILABLE", 1: "AVAILABLE"})
+
+
 def test_a_new_model_that_cannot_load_fails_the_reload_and_spares_the_others(
     client: Client, put: Put, name: str, tmp_path: Path
 ) -> None:
@@ -202,6 +222,21 @@ def test_reload_waits_for_a_model_whose_files_are_still_to_come(
         reload.result(10)
 
     assert client.offset(name) == (1, 1)
+
+
+def test_a_reload_that_waits_ends_when_another_takes_the_model_away(
+    client: Client, name: str, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        reload = pool.submit(client.reload, {"name": name, "base_path": str(tmp_path / "away")})
+        with pytest.raises(TimeoutError):
+            reload.result(0.3)
+
+        client.reload()
+
+        with pytest.raises(grpc.RpcError) as failure:
+            reload.result(5)
+    assert "taken out of the configuration" in str(failure.value.details())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tidemill_contracts.event import EventData
 from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.sequence import Sequence
 from tidemill_runtime.telling import Cause
 from tidemill_trainer.driver import Driver
 from tidemill_trainer.launcher import ProcessLauncher
@@ -66,9 +67,15 @@ def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainer]:
         trainer = Trainer(folder)
         write_dataset(trainer.store, LEARNABLE, rows=ROWS)
         write_dataset(trainer.store, NOISE, rows=ROWS, noise=True)
+        leave_what_a_killed_job_leaves(trainer.store)
         trainer.train(LEARNABLE)
         trainer.train(NOISE)
         yield trainer
+
+
+def leave_what_a_killed_job_leaves(store: FolderStore) -> None:
+    version = Sequence(store, layout.MODEL_SEQUENCE, "flights").allocate(LEARNABLE.model_id)
+    store.write(f"{layout.model_version('flights', version)}/assets/half", b"written")
 
 
 class Served:
@@ -181,6 +188,14 @@ def test_a_model_worse_than_the_champion_is_rejected_and_not_put_where_it_could_
     assert manifest.champion_metrics is not None
     assert manifest.champion_metrics["rows"] == ROWS / 5
     assert trainer.store.list(layout.model_version("flights", 2)) == []
+
+
+def test_a_job_takes_the_place_of_one_that_was_killed_and_its_version(trainer: Trainer) -> None:
+    names = trainer.store.list(layout.model_version("flights", 1))
+
+    assert trainer.manifest(LEARNABLE).version == 1
+    assert f"{layout.model_version('flights', 1)}/saved_model.pb" in names
+    assert f"{layout.model_version('flights', 1)}/assets/half" not in names
 
 
 def test_a_training_told_again_gives_neither_another_model_nor_another_version(trainer: Trainer) -> None:

@@ -33,7 +33,7 @@ FEATURES = (
 
 def a_training(dataset: int = 1, pipeline: str = "flights") -> Training:
     """An intent to train on a dataset version."""
-    dataset_id = f"dataset-{dataset}"
+    dataset_id = f"{pipeline}-{dataset}"
     return Training(
         pipeline=pipeline,
         model_id=model_id(dataset_id, PIPELINE.digest()),

@@ -89,6 +89,8 @@ def test_a_redelivery_tells_the_same_and_writes_nothing(world: World) -> None:
 
     again = world.tell(event)
 
+    assert isinstance(first, DatasetTransformed)
+    assert first.seconds > 0
     assert again == first
     assert world.objects() == before
 
@@ -195,6 +197,21 @@ def test_a_kill_before_the_commit_changes_nothing_in_the_end(tmp_path: Path) -> 
     assert killed.contents() == undisturbed.contents()
 
 
+def test_the_first_profile_of_a_dataset_stays(world: World) -> None:
+    event = a_span(world.store)
+    told = world.tell(event)
+    assert isinstance(told, DatasetTransformed)
+    manifest, profile = (
+        layout.dataset("flights", told.dataset_id, file) for file in ("manifest.json", "profile.json")
+    )
+    world.store.delete(manifest)
+    world.store.write(profile, b"of the pass that was killed before its commit")
+
+    world.tell(event)
+
+    assert world.store.read(profile) == b"of the pass that was killed before its commit"
+
+
 @pytest.mark.parametrize("lost", [{"rows_read": 1}, {"rows_train": 1}, {"rows_unlabelled": -1}])
 def test_a_pass_that_lost_rows_is_never_committed(world: World, lost: dict[str, int]) -> None:
     def lossy(plan: Plan) -> Report:
@@ -210,13 +227,13 @@ def test_a_pass_that_lost_rows_is_never_committed(world: World, lost: dict[str, 
     assert isinstance(world.tell(event), DatasetTransformed)
 
 
-def test_a_part_that_comes_out_twice_is_never_committed(world: World) -> None:
-    def twice(plan: Plan) -> Report:
+def test_a_part_that_comes_out_in_place_of_another_is_never_committed(world: World) -> None:
+    def confused(plan: Plan) -> Report:
         report = load_engine()(plan)
-        return report.model_copy(update={"parts": (report.parts[0], *report.parts)})
+        return report.model_copy(update={"parts": (report.parts[1], *report.parts[1:])})
 
-    with pytest.raises(RowsLost, match="expected"):
-        world.tell(a_span(world.store), twice)
+    with pytest.raises(RowsLost, match="parts: expected"):
+        world.tell(a_span(world.store, row_group_rows=ROWS // 4), confused)
 
 
 def test_the_rows_of_every_span_can_be_queried(world: World) -> None:

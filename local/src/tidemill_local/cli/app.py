@@ -5,6 +5,7 @@ What a command needs is imported when it runs: most of it takes longer to import
 # ruff: noqa: PLC0415, FBT002 - imports when run; flags are how the library declares options
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,7 +59,7 @@ def demo(
     folder = home or Path(tempfile.mkdtemp(prefix="tidemill-demo-"))
     try:
         with stoppable():
-            run_demo(folder, _console())
+            run_demo(folder, _console(), sys.argv[0])
     finally:
         if home is None and not keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -138,13 +139,13 @@ def predict(
     home: HomeOption = HOME,
 ) -> None:
     """Ask a model for one prediction; what is not given is missing to it."""
-    from tidemill_local.cli.predicting import find_model, parse_values, read_row, show_prediction
+    from tidemill_local.cli.predicting import find_model, parse_values, print_answer, read_row
     from tidemill_local.cli.running import find
 
     served = find_model(find(home).gateway, model)
     given = {**(read_row(file, row) if file else {}), **parse_values(values or [])}
     instance = served.parse(document) if document else served.instance(given)
-    show_prediction(served, instance, _console())
+    print_answer(served.ask(instance), _console())
 
 
 @app.command()

@@ -13,13 +13,14 @@ from tidemill_contracts.event import Event
 from tidemill_contracts.events import CandidateTrained, ModelBlessed
 from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.pipelines import apply_spec, drop_file, follow
-from tidemill_local.cli.predicting import find_model, read_row
+from tidemill_local.cli.predicting import Answer, find_model, print_answer, read_row
 from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
-from tidemill_local.cli.story import Line, Outcome, tell
+from tidemill_local.cli.story import Line, Outcome, headline, tell
 from tidemill_local.supervisor.platform import Platform
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "flights"
+FILE = "flights-2013-01.csv"
 # A flight to Chicago on New Year's Day that came 65 minutes late.
 ROW = 626
 START_SECONDS = 120
@@ -31,11 +32,19 @@ PROCESS_OF_STAGE = {
     "verdict": "trainer",
     "deploy": "serving",
 }
+NEXT_STEPS = (
+    ("up", "start the same, to stay"),
+    ("drop FILE --spec SPEC", "drop a month of examples/flights, and follow it"),
+    ("status", "see what runs, what serves, what went wrong"),
+    ("events", "read the ledger of everything that happened"),
+)
 
 
-def run_demo(home: Path, console: Console) -> None:
-    """Run the whole demo in a home of its own; raise CommandFailed or StartFailed where it breaks off."""
-    file = EXAMPLE / "flights-2013-01.csv"
+def run_demo(home: Path, console: Console, command: str) -> None:
+    """Run the whole demo in a home of its own; raise CommandFailed or StartFailed where it breaks off.
+
+    `command` is how the person calls `tidemill`, for the next steps.
+    """
     console.print("[bold]Tidemill[/]: drop a file, get a model behind an API\n")
     progress = Progress(console)
     with Platform(home) as platform:
@@ -44,18 +53,17 @@ def run_demo(home: Path, console: Console) -> None:
         pipeline = apply_spec(running, EXAMPLE / "pipeline.yaml")
         progress.step(Line("apply", f"pipeline {pipeline.name}: predict {pipeline.spec.label}", 0))
         with running.feed() as feed:
-            drop = drop_file(running, pipeline.name, file)
-            progress.step(
-                Line("drop", f"{file.name}, {drop.size_bytes / 1e6:.1f} MB, into {drop.object_name}", 0)
-            )
+            drop = drop_file(running, pipeline.name, EXAMPLE / FILE)
+            progress.step(Line("drop", f"{drop.object_name}, {drop.size_bytes / 1e6:.1f} MB", 0))
             story = follow(drop, feed, progress, _Patience(platform).check)
         _check_end(story[-1], platform)
-        answer = _ask(running, pipeline.name, file, progress)
-        console.print(f"\n[bold]{progress.seconds:.1f} s[/] from nothing to a prediction\n")
+        answer = _ask(running, pipeline.name, progress)
+        console.print(f"\n   [bold]{progress.seconds:.1f} s[/] from nothing to a prediction\n")
         console.print(_metrics_table(story))
-        console.print(answer)
+        print_answer(answer, console)
         with progress.waiting("stopping"):
             platform.stop()
+    console.print(_next_steps(command))
 
 
 class _Patience:
@@ -89,41 +97,40 @@ def _check_end(end: Event, platform: Platform) -> None:
     line = tell(end.data)
     if line.outcome is not Outcome.SERVED:
         process = PROCESS_OF_STAGE[line.stage]
-        raise CommandFailed(
-            f"{line.stage}: {line.text}; the end of {platform.home.log(process)}:\n{platform.log_tail(process)}"
-        )
+        log = f"the end of {platform.home.log(process)}:\n{platform.log_tail(process)}"
+        raise CommandFailed(f"{line.stage}: {line.text}; {log}")
 
 
-def _ask(running: Running, name: str, file: Path, progress: Progress) -> Text:
-    row = read_row(file, ROW)
+def _ask(running: Running, name: str, progress: Progress) -> Answer:
+    row = read_row(EXAMPLE / FILE, ROW)
     model = find_model(running.gateway, name)
-    instance = model.instance(row)
-    begin = time.perf_counter()
-    reply = model.predict(instance)
-    seconds = time.perf_counter() - begin
-    if reply.status != 200:
-        raise CommandFailed(f"predict: expected status 200, received {reply.status}: {reply.body}")
-    probability = json.loads(reply.body)["predictions"][0]
-    asked = f"{row['carrier']}{row['flight']} {row['origin']} to {row['dest']}"
-    text = f"{asked}: delayed with probability {probability:.2f}, in truth {row['arr_delay']} minutes"
-    progress.step(Line("predict", text, seconds))
-    return Text.assemble(
-        ("$ ", "dim"),
-        (model.curl(instance), "cyan"),
-        f"\n{reply.body}\n",
-        (f"version {reply.version} answered in {seconds * 1000:.1f} ms\n", "dim"),
-    )
+    answer = model.ask(model.instance(row))
+    (probability,) = json.loads(answer.body)["predictions"]
+    flight = f"{row['carrier']} {row['flight']} from {row['origin']} to {row['dest']}"
+    text = f"{flight}: late with probability {probability:.2f}; it was {row['arr_delay']} minutes late"
+    progress.step(Line("predict", text, answer.seconds))
+    return answer
 
 
 def _metrics_table(story: Sequence[Event]) -> Table:
     candidates = [event.data for event in story if isinstance(event.data, CandidateTrained)]
     blessed = [event.data.family for event in story if isinstance(event.data, ModelBlessed)]
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    names = sorted({name for candidate in candidates for name in candidate.metrics})
-    for column in ("", "family", *names, "trained in"):
-        table.add_column(column)
+    table.add_column(width=2, justify="right")
+    table.add_column("model")
+    for name in (*headline(candidates[0].metrics), "trained in"):
+        table.add_column(name, justify="right")
     for candidate in candidates:
         mark = Text("✓", style="green") if candidate.family in blessed else Text("")
-        values = (f"{candidate.metrics[name]:.4f}" if name in candidate.metrics else "-" for name in names)
+        values = headline(candidate.metrics).values()
         table.add_row(mark, candidate.family, *values, f"{candidate.seconds:.1f} s")
+    return table
+
+
+def _next_steps(command: str) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), show_header=False, title_justify="left")
+    table.add_column(width=2)
+    table.add_row("", "\nEverything is stopped. To go on:\n")
+    for arguments, purpose in NEXT_STEPS:
+        table.add_row("", Text.assemble((f"{command} {arguments}", "cyan")), purpose)
     return table

@@ -37,6 +37,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A prediction, and the command that asks for the same one."""
+
+    curl: str
+    body: str
+    version: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Model:
     """A served model by name. `inputs` maps what it takes to TensorFlow's type names."""
 
@@ -62,13 +72,15 @@ class Model:
             raise CommandFailed(f"expected a JSON object, received {document!r}")
         return instance
 
-    def predict(self, instance: Instance) -> Reply:
-        """Ask for one prediction."""
-        return request("POST", self.url, _body(instance))
-
-    def curl(self, instance: Instance) -> str:
-        """Write the same question as a command."""
-        return f"curl -d {shlex.quote(_body(instance))} {self.url}"
+    def ask(self, instance: Instance) -> Answer:
+        """Ask for one prediction; raise CommandFailed when the answer is an error."""
+        body = json.dumps({"instances": [instance]}, ensure_ascii=False)
+        begin = time.perf_counter()
+        reply = request("POST", self.url, body)
+        seconds = time.perf_counter() - begin
+        if reply.status != 200:
+            raise CommandFailed(f"expected a prediction, received status {reply.status}: {_reason(reply)}")
+        return Answer(f"curl -d {shlex.quote(body)} {self.url}", reply.body, reply.version, seconds)
 
 
 def find_model(gateway: str, name: str) -> Model:
@@ -82,16 +94,12 @@ def find_model(gateway: str, name: str) -> Model:
     return Model(gateway, name, {each: inputs[each]["dtype"] for each in sorted(inputs)})
 
 
-def show_prediction(model: Model, instance: Instance, console: Console) -> None:
-    """Ask; print the question as a command, the reply and who answered. Raises CommandFailed on an error."""
-    console.print(Text.assemble(("$ ", "dim"), (model.curl(instance), "cyan")), soft_wrap=True)
-    begin = time.perf_counter()
-    reply = model.predict(instance)
-    took_ms = (time.perf_counter() - begin) * 1000
-    if reply.status != 200:
-        raise CommandFailed(f"expected status 200, received {reply.status}: {_reason(reply)}")
-    console.print(Text(reply.body), soft_wrap=True)
-    console.print(Text(f"version {reply.version} answered in {took_ms:.1f} ms", style="dim"))
+def print_answer(answer: Answer, console: Console) -> None:
+    """Print the question as a command that can be copied, the answer, and who gave it."""
+    console.print(Text.assemble(("\n   $ ", "dim"), (answer.curl, "cyan")), soft_wrap=True)
+    console.print(Text(f"   {answer.body}"), soft_wrap=True)
+    took_ms = answer.seconds * 1000
+    console.print(Text(f"   version {answer.version} answered, in {took_ms:.1f} ms", style="dim"))
 
 
 def model_names(gateway: str) -> list[str]:
@@ -148,14 +156,11 @@ def _typed(name: str, kind: str, given: str) -> str | float | int | bool:
         return text
     try:
         if kind in FLOATS:
-            return float(text or "nan")
+            number = float(text or "nan")
+            return int(number) if number.is_integer() else number
         return text.lower() == "true" if kind == "DT_BOOL" else int(text)
     except ValueError as error:
         raise CommandFailed(f"expected a number for {name}, received {given!r}") from error
-
-
-def _body(instance: Instance) -> str:
-    return json.dumps({"instances": [instance]}, ensure_ascii=False)
 
 
 def _reason(reply: Reply) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import get_args
 
 from tidemill_contracts.event import EventData
 from tidemill_contracts.events import (
@@ -18,6 +19,7 @@ from tidemill_contracts.events import (
     ModelWithdrawn,
     Reason,
 )
+from tidemill_contracts.pipeline import Metric
 
 
 class Outcome(StrEnum):
@@ -51,8 +53,8 @@ def tell(data: EventData) -> Line:
         case DatasetTransformed() | DatasetRejected():
             return _of_transform(data)
         case CandidateTrained():
-            text = f"{data.family}: {metrics_text(data.metrics)}"
-            return Line("train", text, data.seconds)
+            text = ", ".join(f"{name} {value}" for name, value in headline(data.metrics).items())
+            return Line("train", f"{data.family}: {text}", data.seconds)
         case ModelBlessed() | ModelRejected():
             return _of_verdict(data)
         case ModelDeployed():
@@ -65,9 +67,9 @@ def tell(data: EventData) -> Line:
     raise TypeError(f"expected one of Tidemill's events, received {type(data).__name__}")
 
 
-def metrics_text(metrics: Mapping[str, float]) -> str:
-    """Write metrics in a row."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+def headline(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Write the metrics that can decide between models; others are for the model's card."""
+    return {name: f"{metrics[name]:.4f}" for name in get_args(Metric) if name in metrics}
 
 
 def _of_ingest(data: DropQuarantined | DropDeduplicated | DatasetIngested) -> Line:

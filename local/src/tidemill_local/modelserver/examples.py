@@ -79,7 +79,11 @@ def _classification(servable: Servable, name: str, examples: NDArray[Any]) -> tf
     if shapes != {(rows, columns)}:
         raise invalid(f"Expected Tensor shape: [{rows} num_classes] but got {sorted(shapes)}")
     labels = outputs.get("classes", np.full((rows, columns), b"", object))
-    scores = outputs.get("scores", np.zeros((rows, columns)))
+    scores = outputs.get("scores", np.zeros((rows, columns), np.float32))
+    if (labels.dtype, scores.dtype) != (np.dtype(object), np.dtype(np.float32)):
+        raise invalid(
+            f"Expected classes of DT_STRING and scores of DT_FLOAT. Got: {labels.dtype}, {scores.dtype}"
+        )
     return tfserving.ClassificationResult(
         classifications=[
             {"classes": [{"label": label, "score": score} for label, score in zip(*row, strict=True)]}

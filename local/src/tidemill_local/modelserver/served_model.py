@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+
 from tidemill_local.modelserver.errors import StatusError
 from tidemill_local.modelserver.model_config import ModelConfig
 from tidemill_local.modelserver.servable import Servable
@@ -49,7 +51,10 @@ class ServedModel:
     def configure(self, config: ModelConfig | None) -> None:
         """Serve by this configuration from now on; None unloads everything."""
         if config is None:
-            self._first.cancel()
+            taken_out = StatusError(
+                grpc.StatusCode.ABORTED, "taken out of the configuration before it loaded"
+            )
+            self._settle(Version(0, State.END, taken_out))
         elif self.config is None:
             self._first = asyncio.get_running_loop().create_future()
         self.config = config
@@ -106,6 +111,9 @@ class ServedModel:
                 version.failure = None
                 break
         version.state = State.END if version.failure else State.AVAILABLE
+        self._settle(version)
+
+    def _settle(self, version: Version) -> None:
         if not self._first.done():
             self._first.set_result(version)
 

@@ -62,7 +62,7 @@ def load_dataset(store: ObjectStore, pipeline: str, dataset_id: str, *, seed: in
 
     def read(files: Sequence[str]) -> Rows:
         tables = [_read_table(store, layout.dataset(pipeline, dataset_id, file), manifest) for file in files]
-        return _to_rows(tables, manifest.features)
+        return to_rows(tables, manifest.features)
 
     return TrainingData(
         pipeline=pipeline,
@@ -95,7 +95,9 @@ def _read_table(store: ObjectStore, name: str, manifest: DatasetManifest) -> pa.
     return pq.read_table(pa.BufferReader(store.read(name)), columns=[*wanted, LABEL_COLUMN])
 
 
-def _to_rows(tables: Sequence[pa.Table], features: Sequence[Feature]) -> Rows:
+def to_rows(tables: Sequence[pa.Table], features: Sequence[Feature]) -> Rows:
+    """Convert and join tables that hold the features and the label, which is never null."""
+
     def joined(feature: Feature) -> NDArray[Any]:
         convert = _numbers if feature.kind == "numeric" else _strings
         return np.concatenate([convert(table[feature.name]) for table in tables])
@@ -107,7 +109,8 @@ def _to_rows(tables: Sequence[pa.Table], features: Sequence[Feature]) -> Rows:
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float32]:
     # By way of integers: Arrow has no cast from bool to a floating type.
     values = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
-    numbers: NDArray[np.float32] = values.cast(pa.float64()).to_numpy().astype(np.float32)
+    with np.errstate(over="ignore"):
+        numbers: NDArray[np.float32] = values.cast(pa.float64(), safe=False).to_numpy().astype(np.float32)
     return np.where(np.isfinite(numbers), numbers, np.float32(np.nan))
 
 

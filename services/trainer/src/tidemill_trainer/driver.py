@@ -112,8 +112,9 @@ class Driver:
         if (verdict := self._trainings.verdict(training)) is not None:
             self._conclude(training, verdict)
         elif status.state is not State.ABSENT:
-            self._trainings.add_failure(training, job.attempt, status.detail)
-            get_logger().warning("job-failed", job_id=job.job_id, detail=status.detail)
+            detail = status.detail or "expected a model manifest, the job ended without one"
+            self._trainings.add_failure(training, job.attempt, detail)
+            get_logger().warning("job-failed", job_id=job.job_id, detail=detail)
         elif job.attempt > self._max_attempts:
             self._trainings.reject(
                 training, _given_up(training, self._trainings.failure(training, job.attempt - 1))

@@ -67,6 +67,7 @@ def _rename_inputs(file: Path, names: Mapping[str, str]) -> None:
             inputs[name].CopyFrom(tensor)
         # `tf.saved_model.load` goes by the functions' own keywords.
         for node in graph.object_graph_def.nodes:
-            keywords = node.bare_concrete_function.argument_keywords
-            keywords[:] = [names.get(keyword, keyword) for keyword in keywords]
+            if node.HasField("bare_concrete_function"):
+                keywords = node.bare_concrete_function.argument_keywords
+                keywords[:] = [names.get(keyword, keyword) for keyword in keywords]
     file.write_bytes(model.SerializeToString())

@@ -78,6 +78,8 @@ def _commit(
 
 
 def upload_folder(store: ObjectStore, prefix: str, folder: Path) -> None:
-    """Move every file below a folder into the bucket."""
+    """Move the files below a folder into the bucket, in the place of what a killed job left there."""
+    for name in store.list(f"{prefix}/"):
+        store.delete(name)
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         store.upload(f"{prefix}/{file.relative_to(folder).as_posix()}", file)

@@ -1,0 +1,310 @@
+"""Rules of the driver: every accepted training ends in one verdict, whatever happens on the way."""
+
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+from trainer_world import a_training, commit_model
+
+from tidemill_contracts import layout
+from tidemill_contracts.event import EventData
+from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected, Reason
+from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.sequence import Sequence
+from tidemill_runtime.telling import Cause
+from tidemill_trainer.driver import Driver
+from tidemill_trainer.launcher import Job, State, Status
+from tidemill_trainer.trainings import TOLD, Candidate, Training, Trainings
+
+MAX_ATTEMPTS = 2
+
+
+class Killed(BaseException):
+    """The process ended here, at once."""
+
+
+class FakeLauncher:
+    """Jobs that stand still until a test ends them."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step = step
+        self.jobs: dict[str, Status] = {}
+
+    @property
+    def running(self) -> list[str]:
+        return [job_id for job_id, status in self.jobs.items() if status.state is State.RUNNING]
+
+    def launch(self, job: Job) -> None:
+        self._step()
+        self.jobs.setdefault(job.job_id, Status(State.RUNNING))
+
+    def poll(self, job: Job) -> Status:
+        return self.jobs.get(job.job_id, Status(State.ABSENT))
+
+    def logs(self, job: Job) -> str:
+        return f"the log of {job.job_id}"
+
+    def close(self) -> None:
+        self.jobs.clear()
+
+
+class DriversStore(FolderStore):
+    """The bucket as the driver sees it."""
+
+    def __init__(self, folder: Path, step: Callable[[], None]) -> None:
+        super().__init__(folder)
+        self._step = step
+
+    def create(self, name: str, data: bytes) -> bool:
+        self._step()
+        return super().create(name, data)
+
+
+class World:
+    """A bucket, a launcher and what was told; drivers come and go.
+
+    All that a driver does to the world takes a step of `doom`; with none left, its process is killed instead.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.doom: Iterator[None] = repeat(None)
+        self.store = FolderStore(folder)
+        self.trainings = Trainings(DriversStore(folder, self.step))
+        self.launcher = FakeLauncher(self.step)
+        self.told: list[tuple[EventData, Cause]] = []
+        self.recorded: list[Training] = []
+
+    def step(self) -> None:
+        if next(self.doom, "none left") is not None:
+            raise Killed
+
+    def tell(self, data: EventData, cause: Cause) -> None:
+        self.step()
+        self.told.append((data, cause))
+
+    def a_driver(self) -> Driver:
+        """A driver as a new process has it."""
+        driver = Driver(
+            self.trainings, self.launcher, self.tell, max_attempts=MAX_ATTEMPTS, on_told=self.recorded.append
+        )
+        driver.resume()
+        return driver
+
+    def succeed(self, training: Training) -> None:
+        """End the running job of a training with a candidate and a manifest."""
+        candidate = Candidate(
+            family="deep", metrics={"roc_auc": 0.75}, params={}, curves={}, defects=(), seconds=2
+        )
+        Trainings(self.store).add_candidate(training, candidate)
+        commit_model(self.store, training)
+        self.end(State.SUCCEEDED)
+
+    def end(self, state: State, detail: str = "") -> None:
+        (job_id,) = self.launcher.running
+        self.launcher.jobs[job_id] = Status(state, detail)
+
+    def subjects(self, of: type[EventData] = EventData) -> list[str]:
+        return [data.subject for data, _ in self.told if isinstance(data, of)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def turn(driver: Driver, times: int = 3) -> None:
+    for _ in range(times):
+        driver.step()
+
+
+def test_a_training_ends_with_its_candidates_and_its_verdict_told(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+
+    driver.accept(training)
+    turn(driver)
+    world.succeed(training)
+    turn(driver)
+
+    facts = training.model_dump(include={"pipeline", "model_id"})
+    blessed = {"dataset": 1, "dataset_id": training.dataset_id, "family": "deep", "champion": None}
+    assert world.told == [
+        (CandidateTrained(**facts, family="deep", metrics={"roc_auc": 0.75}, seconds=2), training.cause),
+        (ModelBlessed(**facts, **blessed, version=1, metrics={"roc_auc": 0.75}, seconds=0), training.cause),
+    ]
+    assert world.recorded == [training]
+
+
+def test_a_candidate_is_told_while_others_still_train(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    driver.accept(training)
+    turn(driver)
+    candidate = Candidate(family="deep", metrics={}, params={}, curves={}, defects=(), seconds=2)
+
+    world.trainings.add_candidate(training, candidate)
+    turn(driver)
+
+    assert [type(data) for data, _ in world.told] == [CandidateTrained]
+    assert len(world.launcher.running) == 1
+
+
+def test_one_training_runs_at_a_time_per_pipeline_and_the_oldest_dataset_goes_first(world: World) -> None:
+    driver = world.a_driver()
+    first, second, other = a_training(1), a_training(2), a_training(2, pipeline="weather")
+
+    for training in (second, other, first):
+        driver.accept(training)
+    turn(driver)
+
+    assert sorted(world.launcher.running) == sorted([f"{first.model_id}-1", f"{other.model_id}-1"])
+
+
+def test_an_older_dataset_that_comes_late_waits_for_the_running_job(world: World) -> None:
+    driver = world.a_driver()
+    driver.accept(a_training(2))
+    turn(driver)
+
+    driver.accept(a_training(1))
+    turn(driver)
+    running = world.launcher.running
+    world.succeed(a_training(2))
+    turn(driver)
+
+    assert running == [f"{a_training(2).model_id}-1"]
+    assert world.launcher.running == [f"{a_training(1).model_id}-1"]
+
+
+def test_a_job_that_outlived_the_driver_is_waited_for(world: World) -> None:
+    driver = world.a_driver()
+    driver.accept(a_training(2))
+    turn(driver)
+    driver.accept(a_training(1))
+
+    turn(world.a_driver())
+
+    assert world.launcher.running == [f"{a_training(2).model_id}-1"]
+
+
+def test_a_job_that_ended_with_the_driver_is_launched_again(world: World) -> None:
+    world.a_driver().accept(a_training())
+    turn(world.a_driver())
+    world.launcher.close()
+
+    turn(world.a_driver())
+
+    assert world.launcher.running == [f"{a_training().model_id}-1"]
+
+
+def test_a_training_accepted_again_is_told_with_the_cause_of_the_first_time(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    for correlation_id in ("drop-1", "another"):
+        driver.accept(training.model_copy(update={"correlation_id": correlation_id}))
+        turn(driver)
+    world.succeed(training)
+    turn(driver)
+    driver.accept(training)
+    turn(driver)
+
+    assert {cause.correlation_id for _, cause in world.told} == {"drop-1"}
+    assert Sequence(world.store, layout.MODEL_SEQUENCE, "flights").keys() == {1: training.model_id}
+    assert len(world.launcher.jobs) == 1
+
+
+def test_a_training_whose_jobs_all_fail_is_rejected_for_ever_with_the_last_error(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    driver.accept(training)
+    turn(driver)
+    world.end(State.FAILED, "exit code -9")
+    turn(driver)
+    error = Reason(code="training-failed", message="MemoryError: too much")
+    world.trainings.add_error(training, 2, error)
+    world.end(State.FAILED, "exit code 1")
+    turn(driver)
+    turn(world.a_driver())
+
+    ((verdict, cause),) = world.told
+    assert isinstance(verdict, ModelRejected)
+    assert (verdict.version, verdict.family, verdict.reasons) == (None, None, (error,))
+    assert cause == training.cause
+    assert len(world.launcher.jobs) == MAX_ATTEMPTS
+    assert world.trainings.manifest(training) is None
+
+
+def test_a_job_that_failed_once_is_launched_once_more(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    driver.accept(training)
+    turn(driver)
+    world.end(State.FAILED, "exit code -9")
+    turn(driver)
+    world.succeed(training)
+    turn(driver)
+
+    assert world.trainings.failure(training, 1).message == "exit code -9"
+    assert [type(data) for data, _ in world.told] == [CandidateTrained, ModelBlessed]
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])
+def test_a_job_counts_by_its_manifest_and_not_by_how_it_ended(world: World, state: State) -> None:
+    with_manifest, without = a_training(1), a_training(1, pipeline="weather")
+    driver = world.a_driver()
+    driver.accept(with_manifest)
+    turn(driver)
+    commit_model(world.store, with_manifest)
+    world.end(state)
+    turn(driver)
+    driver.accept(without)
+    turn(driver)
+    world.end(state)
+    turn(driver)
+
+    assert world.subjects(ModelBlessed) == [f"pipelines/flights/models/{with_manifest.model_id}"]
+    assert world.trainings.failures(without) == 1
+
+
+def test_a_verdict_that_was_told_is_not_told_again_after_a_restart(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    driver.accept(training)
+    turn(driver)
+    world.succeed(training)
+    turn(driver)
+    told = len(world.told)
+
+    turn(world.a_driver())
+
+    assert len(world.told) == told
+
+
+def see_through(world: World, training: Training) -> None:
+    """Live as long as a training takes, from the message to the verdict."""
+    driver = world.a_driver()
+    driver.accept(training)
+    for _ in range(5):
+        driver.step()
+        if world.launcher.running:
+            world.succeed(training)
+
+
+@pytest.mark.parametrize(
+    "outlives", [False, True], ids=["jobs end with the driver", "jobs outlive the driver"]
+)
+@pytest.mark.parametrize("steps", range(5))
+def test_a_driver_killed_before_any_step_still_ends_in_one_model(
+    world: World, steps: int, *, outlives: bool
+) -> None:
+    training = a_training()
+    world.doom = iter([None] * steps)
+    with pytest.raises(Killed):
+        see_through(world, training)
+    if not outlives:
+        world.launcher.close()
+
+    world.doom = repeat(None)
+    see_through(world, training)
+
+    assert Sequence(world.store, layout.MODEL_SEQUENCE, "flights").keys() == {1: training.model_id}
+    assert {data.subject: type(data) for data, _ in world.told} == {
+        f"pipelines/flights/models/{training.model_id}/candidates/deep": CandidateTrained,
+        f"pipelines/flights/models/{training.model_id}": ModelBlessed,
+    }
+    assert world.trainings.without(TOLD) == []
+    assert world.launcher.running == []
