@@ -5,7 +5,6 @@ BIN := $(VENV)/bin
 PARTS := libs/contracts libs/runtime services/ingest services/transform services/trainer services/serving \
   services/gateway local
 export UV_PYTHON := $(BIN)/python
-export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo up test test-fast test-integration chaos lint types generate lock images clean

@@ -9,10 +9,10 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
-from tidemill_local.bucket.announced import Announced
-from tidemill_local.bucket.watcher import Watcher
 
 from tidemill_contracts.notification import ObjectFinalized, from_message
+from tidemill_local.bucket.announced import Announced
+from tidemill_local.bucket.watcher import Watcher
 from tidemill_runtime.folder import FolderStore
 
 SETTLE_SECONDS = 2.0
@@ -215,7 +215,9 @@ def test_any_name_is_announced_as_it_is(bucket: Bucket, file: str) -> None:
     assert bucket.settle() == [f"drops/p/{file}"]
 
 
-@pytest.mark.parametrize("name", ["drops/.hidden/a.csv", "drops/p/.a.csv.part", ".staging/a.csv", "spans/p/a.csv"])
+@pytest.mark.parametrize(
+    "name", ["drops/.hidden/a.csv", "drops/p/.a.csv.part", ".staging/a.csv", "spans/p/a.csv"]
+)
 def test_hidden_names_and_other_folders_are_nobodys_drops(bucket: Bucket, name: str) -> None:
     bucket.write(name)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tidemill_local.supervisor.blueprint import Blueprint, Process
 from tidemill_local.supervisor.home import AlreadyRunning, Home, NotRunning
 from tidemill_local.supervisor.platform import Platform, StartFailed
@@ -140,7 +141,10 @@ def test_five_failed_starts_are_an_error_with_the_end_of_the_log(tmp_path: Path)
 
 def test_a_process_that_is_not_ready_in_time_is_named_with_its_reason(tmp_path: Path) -> None:
     silent = Process(
-        name="silent", command=("-S", "-c", STUBBORN), ready_url="http://{host}:{port[silent]}/readyz", address="x"
+        name="silent",
+        command=("-S", "-c", STUBBORN),
+        ready_url="http://{host}:{port[silent]}/readyz",
+        address="x",
     )
     with Platform(tmp_path, a_blueprint(silent)) as platform:
         with pytest.raises(StartFailed, match=r"silent is not ready after 0.5 s \(does not answer"):

@@ -165,6 +165,12 @@ def refuse_or_read(body: bytes, known: Signature) -> None:
         read_examples(parse(body))
 
 
+def test_base64_is_a_value_even_for_an_input_of_that_name() -> None:
+    received = read({"instances": [{"b64": "aGk="}]}, signature(b64="string"))
+
+    assert received["b64"].tolist() == [b"hi"]
+
+
 @given(documents | json_values, st.sampled_from(TYPE_NAMES))
 def test_any_json_is_read_or_refused(document: Any, type_name: str) -> None:
     refuse_or_read(json.dumps(document).encode(), signature(a=type_name, b="string"))

@@ -28,6 +28,14 @@ ANSWERS = {
             '{"carrier":"??","late":0.5,"night":false,"raw_bytes":{"b64":"Pz8="}}]}'
         ),
     ),
+    "T22 several outputs by row, text with commas": (
+        "flights",
+        '{"instances":[{"carrier":"a,b","distance":1,"night":false},{"carrier":"c","distance":1,"night":false}]}',
+        (
+            '{"predictions":[{"carrier":"a,b","late":0.5,"night":false,"raw_bytes":{"b64":"YSxi"}},'
+            '{"carrier":"c","late":0.5,"night":false,"raw_bytes":{"b64":"Yw=="}}]}'
+        ),
+    ),
     "T22 several outputs by column": (
         "flights",
         '{"inputs":{"carrier":["UA"],"distance":[250],"night":[true]}}',

@@ -1,9 +1,8 @@
 """Deployments and outages as callers see them: no failed request in a switch, and plain words otherwise."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import httpx
@@ -18,6 +17,11 @@ from tiny_models import (
     running_serving,
     sleeping,
 )
+
+from tidemill_contracts.pb.routes_pb2 import RouteTable
+from tidemill_gateway.paths import ModelRef
+from tidemill_gateway.routes import RouteBook
+from tidemill_gateway.watching import follow
 
 PREDICT = "/v1/models/m:predict"
 BODY = {"instances": [2.0]}
@@ -94,15 +98,15 @@ def test_no_request_fails_while_versions_are_switched(
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for version in (2, 1, 2, 1, 2):
-        serving.publish(route(model_server, "m", version))
-        wait_until(partial(answers, client, version))
+    for version in ("2", "1", "2", "1", "2"):
+        begin = len(replies)
+        serving.publish(route(model_server, "m", int(version)))
+        wait_until(lambda begin=begin, version=version: (200, version) in replies[begin:])  # type: ignore[misc]
     stop.set()
     for thread in threads:
         thread.join(10)
 
     assert {status for status, _ in replies} == {200}
-    assert {version for _, version in replies} == {"1", "2"}
 
 
 def test_a_version_unloaded_under_a_request_is_replaced_by_the_next(
@@ -119,7 +123,7 @@ def test_a_version_unloaded_under_a_request_is_replaced_by_the_next(
     assert (response.json(), response.headers["tidemill-model-version"]) == ({"predictions": [3.0]}, "2")
 
 
-def test_a_version_asked_for_by_number_is_never_replaced(
+def test_a_version_asked_for_by_number_is_refused_at_once_when_it_is_gone(
     serving: Serving, model_server: ModelServer, start: StartGateway
 ) -> None:
     serving.publish(route(model_server, "m", 1, canary=2))
@@ -129,48 +133,37 @@ def test_a_version_asked_for_by_number_is_never_replaced(
     response = client.post("/v1/models/m/versions/2:predict", json=BODY)
 
     assert refusal(response) == (404, "Servable not found for request: Specific(m, 2)")
+    assert response.elapsed.total_seconds() < 0.9
 
 
-def test_a_model_server_that_is_down_is_unavailable(
-    serving: Serving, model_server: ModelServer, start: StartGateway
-) -> None:
-    down = route(model_server, "m", 1)
-    down.address = "127.0.0.1:1"
-    serving.publish(down)
-    client = start()
-
-    assert refusal(client.post(PREDICT, json=BODY)) == (503, "Model server of m is unavailable")
-    assert refusal(client.get("/v1/models/m")) == (503, "Model server of m is unavailable")
-    serving.publish(route(model_server, "m", 1))
-    wait_until(lambda: answers(client, 1))
-
-
-def test_a_model_server_that_restarts_is_used_again(
+def test_a_model_server_that_is_down_is_unavailable_until_it_is_back(
     stack: ExitStack, serving: Serving, start: StartGateway
 ) -> None:
     models = {("m", 1): half_plus(1)}
     with running_model_server(models) as first:
         serving.publish(route(first, "m", 1))
-        client = start()
-        assert answering_version(client) == "1"
-    assert client.post(PREDICT, json=BODY).status_code == 503
+    client = start()
 
+    assert refusal(client.post(PREDICT, json=BODY)) == (503, "Model server of m is unavailable")
+    assert refusal(client.get("/v1/models/m")) == (503, "Model server of m is unavailable")
+    with running_model_server(models, first.address):
+        wait_until(lambda: answers(client, 1))
+    assert refusal(client.post(PREDICT, json=BODY)) == (503, "Model server of m is unavailable")
     stack.enter_context(running_model_server(models, first.address))
-
     wait_until(lambda: answers(client, 1))
 
 
 def test_a_slow_model_is_given_up_at_the_deadline(
     stack: ExitStack, serving: Serving, start: StartGateway
 ) -> None:
-    slow = stack.enter_context(running_model_server({("m", 1): sleeping(1)}))
+    slow = stack.enter_context(running_model_server({("m", 1): sleeping(2)}))
     serving.publish(route(slow, "m", 1))
     client = start(predict_timeout_seconds=0.2)
 
     response = client.post(PREDICT, json=BODY)
 
     assert refusal(response) == (504, "Model server of m did not answer in time")
-    assert response.elapsed.total_seconds() < 0.8
+    assert response.elapsed.total_seconds() < 1.5
 
 
 def test_routes_stay_while_serving_is_away_and_follow_it_when_it_is_back(
@@ -191,20 +184,26 @@ def test_routes_stay_while_serving_is_away_and_follow_it_when_it_is_back(
     wait_until(lambda: answers(client, 2))
 
 
-def test_a_table_older_than_the_last_of_its_stream_is_passed_over(
+async def test_a_table_older_than_the_last_of_its_stream_is_passed_over(model_server: ModelServer) -> None:
+    async def tables() -> AsyncIterator[RouteTable]:
+        for revision, version in ((5, 1), (4, 2)):
+            yield RouteTable(revision=revision, routes=[route(model_server, "m", version)])
+
+    book = RouteBook()
+    await follow(tables(), book)
+
+    assert book.resolve(ModelRef("m")).version == 1
+
+
+def test_a_version_that_no_table_names_is_not_asked_for(
     serving: Serving, model_server: ModelServer, start: StartGateway
 ) -> None:
-    serving.publish(route(model_server, "m", 1), revision=5)
+    serving.publish(route(model_server, "m", 1))
     client = start()
 
-    serving.publish(route(model_server, "m", 2), revision=4)
-    serving.publish(route(model_server, "m", 1), route(model_server, "last", 1), revision=6)
-    versions = set()
-    while "last" not in client.get("/v1/models").json()["models"]:
-        versions.add(answering_version(client))
+    response = client.post("/v1/models/m/versions/2:predict", json=BODY)
 
-    assert versions <= {"1"}
-    assert answering_version(client) == "1"
+    assert refusal(response) == (404, "Servable not found for request: Specific(m, 2)")
 
 
 def test_a_model_without_a_stable_version_answers_only_by_number(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
+from sklearn import metrics as reference  # type: ignore[import-untyped]
 
 from tidemill_trainer.evaluate import metrics
 

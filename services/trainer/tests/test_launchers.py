@@ -1,15 +1,12 @@
-"""One contract for every launcher, held over real child processes and a server of the Kubernetes batch API."""
+"""One contract for every launcher, held over real child processes and a server of Kubernetes' batch API."""
 
 import fcntl
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +18,7 @@ from trainer_world import a_training, commit_model
 
 from tidemill_runtime.folder import FolderStore
 from tidemill_trainer.kubernetes_launcher import KubernetesLauncher
-from tidemill_trainer.launcher import Job, Launcher, ProcessLauncher, State
+from tidemill_trainer.launcher import Job, Launcher, ProcessLauncher, State, Status
 from tidemill_trainer.trainings import Trainings
 
 JOB = Job(a_training(), attempt=1)
@@ -31,6 +28,17 @@ TEMPLATE = {
     "metadata": {"namespace": "learning", "labels": {"app": "trainer"}},
     "spec": {"template": {"spec": {"containers": [{"name": "job", "image": "tidemill/trainer"}]}}},
 }
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from tidemill_trainer.launcher import Job, ProcessLauncher
+from tidemill_trainer.trainings import Training
+ProcessLauncher(Path(sys.argv[1]), 60).launch(Job(Training.model_validate_json(sys.argv[2]), 1))
+print("launched", flush=True)
+time.sleep(60)
+"""
 
 
 class Machine(Protocol):
@@ -79,11 +87,11 @@ class BatchApi:
         api = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the base class looks for this name
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 self._answer(*api.create(self.path, body))
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 self._answer(*api.read(self.path))
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -109,14 +117,21 @@ class BatchApi:
 
     def read(self, path: str) -> tuple[int, dict[str, Any]]:
         name = path.removesuffix("/status")
-        return (200, self.jobs[name]) if name in self.jobs else (404, {"kind": "Status", "reason": "NotFound"})
+        return (
+            (200, self.jobs[name]) if name in self.jobs else (404, {"kind": "Status", "reason": "NotFound"})
+        )
 
     def launcher(self, deadline_seconds: int = 60) -> KubernetesLauncher:
         client = ApiClient(Configuration(host=f"http://127.0.0.1:{self._server.server_port}"))
         return KubernetesLauncher(client, self._template, deadline_seconds)
 
     def let_end(self, *, well: bool) -> None:
-        condition = {"type": "Complete" if well else "Failed", "status": "True", "reason": "R", "message": "M"}
+        condition = {
+            "type": "Complete" if well else "Failed",
+            "status": "True",
+            "reason": "R",
+            "message": "M",
+        }
         for job in self.jobs.values():
             job["status"] = {"conditions": [{"type": "Suspended", "status": "False"}, condition]}
 
@@ -155,7 +170,14 @@ def machine(request: pytest.FixtureRequest) -> Machine:
     return machine
 
 
-def ended(launcher: Launcher) -> Any:
+def is_alive(pid: str) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def ended(launcher: Launcher) -> Status:
     """Wait until the job is not running any more, and return its last status."""
     for _ in range(600):
         status = launcher.poll(JOB)
@@ -224,16 +246,21 @@ def test_a_process_that_takes_too_long_is_ended(processes: Processes) -> None:
     assert (status.state, status.detail) == (State.FAILED, "expected an end within 0 seconds")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent ended")
 def test_a_process_ends_with_a_trainer_that_is_killed(processes: Processes, tmp_path: Path) -> None:
-    program = (
-        "import sys, time; from pathlib import Path; from test_launchers import JOB;"
-        "from tidemill_trainer.launcher import ProcessLauncher;"
-        f"launcher = ProcessLauncher(Path({str(tmp_path)!r}), 60); launcher.launch(JOB);"
-        "print(launcher._children[JOB.job_id].process.pid, flush=True); time.sleep(60)"
-    )
-    del program
-    with ExitStack():
-        pass
+    command = (sys.executable, "-c", PARENT, str(tmp_path), JOB.training.model_dump_json())
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"launched\n"
+        job_pid = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().strip()
+
+        parent.kill()
+
+    for _ in range(600):
+        if not is_alive(job_pid):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"expected process {job_pid} to end with its parent, it lives on")
 
 
 def test_a_kubernetes_job_is_a_copy_of_the_template_with_a_name_a_command_and_limits(

@@ -197,6 +197,16 @@ def test_a_kill_before_the_commit_changes_nothing_in_the_end(tmp_path: Path) -> 
     assert killed.contents() == undisturbed.contents()
 
 
+def test_a_profile_that_lost_rows_is_never_committed(world: World) -> None:
+    def lossy(plan: Plan) -> Report:
+        report = load_engine()(plan)
+        fewer = report.profile.model_copy(update={"rows": report.profile.rows - 1})
+        return report.model_copy(update={"profile": fewer})
+
+    with pytest.raises(RowsLost, match="profile: expected"):
+        world.tell(a_span(world.store), lossy)
+
+
 def test_the_first_profile_of_a_dataset_stays(world: World) -> None:
     event = a_span(world.store)
     told = world.tell(event)
@@ -212,7 +222,10 @@ def test_the_first_profile_of_a_dataset_stays(world: World) -> None:
     assert world.store.read(profile) == b"of the pass that was killed before its commit"
 
 
-@pytest.mark.parametrize("lost", [{"rows_read": 1}, {"rows_train": 1}, {"rows_unlabelled": -1}])
+@pytest.mark.parametrize(
+    "lost",
+    [{"rows_read": 1, "rows_unlabelled": 1}, {"rows_read": 1}, {"rows_train": 1}, {"rows_unlabelled": -1}],
+)
 def test_a_pass_that_lost_rows_is_never_committed(world: World, lost: dict[str, int]) -> None:
     def lossy(plan: Plan) -> Report:
         report = load_engine()(plan)
@@ -221,7 +234,7 @@ def test_a_pass_that_lost_rows_is_never_committed(world: World, lost: dict[str, 
         return report.model_copy(update={"parts": (part.model_copy(update=changed), *report.parts[1:])})
 
     event = a_span(world.store, row_group_rows=64)
-    with pytest.raises(RowsLost, match="expected"):
+    with pytest.raises(RowsLost, match="span 1"):
         world.tell(event, lossy)
 
     assert isinstance(world.tell(event), DatasetTransformed)

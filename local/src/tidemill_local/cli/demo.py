@@ -54,7 +54,7 @@ def run_demo(home: Path, console: Console, command: str) -> None:
         progress.step(Line("apply", f"pipeline {pipeline.name}: predict {pipeline.spec.label}", 0))
         with running.feed() as feed:
             drop = drop_file(running, pipeline.name, EXAMPLE / FILE)
-            progress.step(Line("drop", f"{drop.object_name}, {drop.size_bytes / 1e6:.1f} MB", 0))
+            progress.step(Line("drop", str(drop), 0))
             story = follow(drop, feed, progress, _Patience(platform).check)
         _check_end(story[-1], platform)
         answer = _ask(running, pipeline.name, progress)

@@ -17,10 +17,10 @@ def drop_and_follow(
     progress = Progress(console)
     if not until_end:
         drop = drop_file(running, pipeline, file)
-        progress.step(Line("drop", drop.object_name, 0))
+        progress.step(Line("drop", str(drop), 0))
         return True
     with running.feed() as feed:
         drop = drop_file(running, pipeline, file)
-        progress.step(Line("drop", f"{drop.object_name}, {drop.size_bytes / 1e6:.1f} MB", 0))
+        progress.step(Line("drop", str(drop), 0))
         story = follow(drop, feed, progress, running.home.running)
     return tell(story[-1].data).outcome is not Outcome.REFUSED

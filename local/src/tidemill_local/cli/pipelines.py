@@ -1,5 +1,6 @@
 """Pipelines from the outside: their specs go in, files are dropped for them, and their story is followed."""
 
+import os
 import shutil
 import time
 import uuid
@@ -17,8 +18,9 @@ from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
 from tidemill_local.cli.story import tell
 
-# A rename that the file system dates later than the last write tells the watcher that the file is complete.
-CLOCK_TICK_SECONDS = 0.02
+# A rename that is dated later than the last write tells the watcher that the file is complete; the file
+# system's clock is up to this much behind.
+CLOCK_TICK_NS = 20_000_000
 CHECK_SECONDS = 0.5
 
 
@@ -29,6 +31,11 @@ class Drop:
     object_name: str
     generation: int
     size_bytes: int
+
+    def __str__(self) -> str:
+        is_small = self.size_bytes < 100_000
+        size = f"{self.size_bytes:,} bytes" if is_small else f"{self.size_bytes / 1e6:.1f} MB"
+        return f"{self.object_name}, {size}"
 
 
 def apply_spec(running: Running, file: Path) -> Pipeline:
@@ -54,11 +61,14 @@ def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
         shutil.copyfile(file, staged)
     except OSError as error:
         raise CommandFailed(f"expected a file to drop in {file}: {error.strerror}") from error
-    time.sleep(CLOCK_TICK_SECONDS)
+    written_ns = time.time_ns() - CLOCK_TICK_NS
+    os.utime(staged, ns=(written_ns, written_ns))
     name = layout.drop(pipeline, file.name)
-    running.store.upload(name, staged)
-    info = running.store.stat(name)
-    return Drop(name, info.generation, info.size_bytes)
+    size_bytes = staged.stat().st_size
+    target = Path(running.store.uri(name))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged.replace(target)
+    return Drop(name, written_ns // 1000, size_bytes)
 
 
 def story_of(drop: Drop, feed: EventFeed, check: Callable[[], object]) -> Iterator[Event]:

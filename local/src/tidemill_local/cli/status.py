@@ -28,11 +28,11 @@ def show_status(running: Running, console: Console) -> bool:
     with ThreadPoolExecutor(max_workers=len(processes)) as pool:
         reasons = dict(zip(processes, pool.map(_why_not_ready, processes), strict=True))
     ledger = Ledger(running.home.bucket)
-    console.print(process_table(reasons.items()))
-    console.print(_pipeline_table(running))
+    console.print(process_table(reasons.items()), "")
+    console.print(_pipeline_table(running), "")
     entries = ledger.events(limit=200)
     if entries:
-        console.print(event_table("latest events", entries[-SHOWN:]))
+        console.print(event_table("latest events", entries[-SHOWN:]), "")
     _show_refused(entries, ledger, console)
     return not any(reasons.values())
 
@@ -84,7 +84,7 @@ def _pipeline_table(running: Running) -> Table:
 def _show_refused(entries: Iterable[Entry], ledger: Ledger, console: Console) -> None:
     quarantined = [entry for entry in entries if isinstance(entry.data, DropQuarantined)]
     if quarantined:
-        console.print(event_table("quarantined files", quarantined[-SHOWN:]))
+        console.print(event_table("quarantined files", quarantined[-SHOWN:]), "")
     letters = ledger.dead_letters(SHOWN)
     if letters:
         table = _table("", "time", "subscription", "dead letters")

@@ -4,8 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,6 +15,7 @@ from rich.text import Text
 from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.running import find
 from tidemill_local.cli.status import process_table
+from tidemill_local.supervisor.child import State
 from tidemill_local.supervisor.home import NotRunning
 from tidemill_local.supervisor.platform import Platform
 
@@ -24,13 +26,28 @@ STOP_SECONDS = 60
 def run_platform(home: Path, console: Console) -> None:
     """Start everything, show it, stop at Ctrl-C or SIGTERM; raise StartFailed when a process gives up."""
     platform = Platform(home)
-    with stoppable(), suppress(KeyboardInterrupt), platform:
-        view = _View(platform)
-        with Live(view, console=console, refresh_per_second=4):
-            while True:
-                platform.check_failures()
-                time.sleep(LOOK_SECONDS)
+    with stoppable(), platform:
+        try:
+            with Live(_View(platform), console=console, refresh_per_second=4):
+                while platform.unready():
+                    platform.check_failures()
+                    time.sleep(LOOK_SECONDS)
+            console.print("\nready; Ctrl-C stops it\n")
+            _tell_changes(platform, console)
+        except KeyboardInterrupt:
+            console.print("stopping")
     console.print("stopped; nothing is left running")
+
+
+def _tell_changes(platform: Platform, console: Console) -> NoReturn:
+    told = set(platform.state().processes)
+    while True:
+        platform.check_failures()
+        now = platform.state().processes
+        for process in set(now) - told:
+            console.print(f"{time.strftime('%H:%M:%S')}  {process.name} {process.state}  {process.detail}")
+        told = set(now)
+        time.sleep(LOOK_SECONDS)
 
 
 def stop_platform(home: Path) -> None:
@@ -68,12 +85,8 @@ class _View:
         self._platform = platform
 
     def __rich__(self) -> RenderableType:
-        state = self._platform.state()
-        is_ready = all(process.state in {"ready", "done"} for process in state.processes)
         table = process_table(
-            (process, None if process.state in {"ready", "done"} else process.detail or "...")
-            for process in state.processes
+            (process, None if State(process.state).is_ready else process.detail or "...")
+            for process in self._platform.state().processes
         )
-        what = "ready; Ctrl-C stops it" if is_ready else "starting"
-        title = Text.assemble(("Tidemill", "bold"), f" in {self._platform.home.path}: {what}")
-        return Group(title, table)
+        return Group(Text.assemble(("Tidemill", "bold"), f" in {self._platform.home.path}\n"), table)

@@ -29,7 +29,7 @@ async def watch_routes(address: str, book: RouteBook) -> None:
         watch = RoutesStub(channel).Watch
         while True:
             try:
-                await _follow(watch(request, timeout=STREAM_SECONDS), book)
+                await follow(watch(request, timeout=STREAM_SECONDS), book)
                 backoff_seconds = least
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -42,7 +42,8 @@ async def watch_routes(address: str, book: RouteBook) -> None:
             backoff_seconds = min(backoff_seconds * 2, most)
 
 
-async def _follow(tables: AsyncIterable[RouteTable], book: RouteBook) -> None:
+async def follow(tables: AsyncIterable[RouteTable], book: RouteBook) -> None:
+    """Put the tables of one stream into the book until it ends; one older than the last is passed over."""
     revision = -1
     async for table in tables:
         if table.revision >= revision:

@@ -39,13 +39,13 @@ def compete(families: Sequence[Family], data: TrainingData, folder: Path) -> Ite
     early = [family for family in families if family in WITHOUT_TENSORFLOW]
     late = [family for family in families if family not in WITHOUT_TENSORFLOW]
     with ThreadPoolExecutor(len(families)) as pool:
-        fits = {pool.submit(_fit, family, data): family for family in early}
-        # Imported by one thread only: two that import the same packages see each other's halves.
+        # Only this thread imports: two that load the same packages at once may see each other's halves.
+        fits = {pool.submit(load_family(family), data): family for family in early}
         import tensorflow as tf  # noqa: F401, PLC0415
 
-        fits |= {pool.submit(_fit, family, data): family for family in late}
+        fits |= {pool.submit(load_family(family), data): family for family in late}
         for fit in as_completed(fits):
-            yield _examine(fits[fit], fit.result(), data, folder / fits[fit], begin)
+            yield examine(fits[fit], fit.result(), data, folder / fits[fit], begin)
 
 
 def measure(folder: Path, rows: Rows, base_rate: float) -> dict[str, float]:
@@ -57,11 +57,8 @@ def measure(folder: Path, rows: Rows, base_rate: float) -> dict[str, float]:
     return evaluate.metrics(rows.labels, probabilities, base_rate)
 
 
-def _fit(family: Family, data: TrainingData) -> Trained:
-    return load_family(family)(data)
-
-
-def _examine(family: Family, trained: Trained, data: TrainingData, folder: Path, begin: float) -> Contestant:
+def examine(family: Family, trained: Trained, data: TrainingData, folder: Path, begin: float) -> Contestant:
+    """Export a trained model to `folder`, and measure what was exported; `begin` is when training began."""
     from tidemill_trainer.export import write_warmup  # noqa: PLC0415
     from tidemill_trainer.servable import NotServable  # noqa: PLC0415
 

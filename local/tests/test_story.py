@@ -1,0 +1,104 @@
+"""What people read about an event."""
+
+import pytest
+
+from tidemill_contracts.event import EventData
+from tidemill_contracts.events import (
+    CandidateTrained,
+    DatasetIngested,
+    DatasetRejected,
+    DatasetTransformed,
+    DropDeduplicated,
+    DropQuarantined,
+    ModelBlessed,
+    ModelDeployed,
+    ModelRejected,
+    ModelWithdrawn,
+    Reason,
+)
+from tidemill_local.cli.story import Line, Outcome, tell
+
+REASON = Reason(code="too-small", message="expected 100 rows, received 3")
+DROP = {"pipeline": "p", "object_name": "drops/p/a.csv", "generation": 1, "seconds": 1}
+MODEL = {"pipeline": "p", "model_id": "m", "version": 2, "seconds": 1}
+VERDICT = {**MODEL, "dataset": 1, "dataset_id": "d", "family": "deep", "metrics": {}, "champion": None}
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (
+            DatasetIngested(
+                spec_digest="s", span=1, span_id="i", rows=27004, rows_rejected=3, columns=19, **DROP
+            ),
+            Line("ingest", "span 1: 27,004 rows, 19 columns, 3 rejected", 1),
+        ),
+        (
+            DropDeduplicated(span=1, span_id="i", **DROP),
+            Line("ingest", "same content as span 1: nothing to do", 1, Outcome.NOTHING_NEW),
+        ),
+        (
+            DropQuarantined(reason=REASON, quarantine_name=None, **DROP),
+            Line("ingest", "quarantined: too-small: expected 100 rows, received 3", 1, Outcome.REFUSED),
+        ),
+        (
+            DatasetTransformed(
+                pipeline="p",
+                spec_digest="s",
+                dataset=2,
+                dataset_id="d",
+                spans=(1, 2),
+                rows_in=1110,
+                rows_train=1000,
+                rows_eval=100,
+                rows_unlabelled=10,
+                seconds=1,
+            ),
+            Line("transform", "dataset 2: 1,000 rows to train, 100 to evaluate, 10 without label", 1),
+        ),
+        (
+            DatasetRejected(pipeline="p", span=1, reasons=(REASON,), seconds=1),
+            Line(
+                "transform",
+                "data of span 1 refused: too-small: expected 100 rows, received 3",
+                1,
+                Outcome.REFUSED,
+            ),
+        ),
+        (
+            CandidateTrained(
+                pipeline="p", model_id="m", family="deep", metrics={"roc_auc": 0.75, "rows": 9}, seconds=1
+            ),
+            Line("train", "deep: roc_auc 0.7500", 1),
+        ),
+        (
+            ModelBlessed(**{**VERDICT, "champion": 1}),
+            Line("verdict", "version 2, deep, blessed: holds against version 1", 1),
+        ),
+        (
+            ModelRejected(**VERDICT, reasons=(REASON,)),
+            Line(
+                "verdict",
+                "version 2, deep, rejected: too-small: expected 100 rows, received 3",
+                1,
+                Outcome.REFUSED,
+            ),
+        ),
+        (
+            ModelDeployed(**MODEL, label="stable", replaces=1),
+            Line("deploy", "version 2 answers requests, in place of version 1", 1, Outcome.SERVED),
+        ),
+        (
+            ModelWithdrawn(**MODEL, reason=REASON),
+            Line(
+                "deploy",
+                "version 2 withdrawn: too-small: expected 100 rows, received 3",
+                1,
+                Outcome.REFUSED,
+            ),
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_event_is_told_in_words(data: EventData, line: Line) -> None:
+    assert tell(data) == line
