@@ -25,6 +25,7 @@ class FakeModelServer:
         self.versions: dict[str, set[int]] = {}
         self.labels: dict[str, dict[str, int]] = {}
         self.reloads = 0
+        self.refuse_next = False
         self._server = grpc.server(ThreadPoolExecutor(8))
         self._server.add_generic_rpc_handlers(
             (tfserving.prediction_service_handlers(self), tfserving.model_service_handlers(self))
@@ -43,6 +44,9 @@ class FakeModelServer:
 
     def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         self.reloads += 1
+        if self.refuse_next:
+            self.refuse_next = False
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "refused as a whole")
         configs = request.config.model_config_list.config
         for config in configs:
             known = self._available(config.name)

@@ -43,7 +43,7 @@ def board() -> RouteBoard:
 
 @pytest.fixture
 def releases(store: FolderStore, server: FakeModelServer, board: RouteBoard) -> Iterator[Releases]:
-    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=2)
+    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=1)
     yield Releases(store, client, board)
     client.close()
 
@@ -252,7 +252,7 @@ def test_a_restarted_serving_process_shows_the_same_routes(
     server.models["m", 1] = double
     one(deploy(blessed(store, 1)))
     board = RouteBoard()
-    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=2)
+    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=1)
 
     Releases(store, client, board).reconcile()
 
@@ -279,3 +279,17 @@ def test_a_watching_gateway_gets_the_table_and_every_change(
 
     assert [first.routes[0].stable_version, second.routes[0].stable_version] == [1, 2]
     assert second.revision > first.revision
+
+
+def test_a_refused_configuration_is_told_again_and_nothing_falls_over(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, releases: Releases
+) -> None:
+    server.models["m", 1] = double
+    one(deploy(blessed(store, 1)))
+    server.forget()
+    server.refuse_next = True
+
+    releases.reconcile()
+    releases.reconcile()
+
+    assert server.versions == {"m": {1}}

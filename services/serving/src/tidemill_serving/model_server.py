@@ -56,15 +56,19 @@ class ModelServer:
     def configure(self, configs: Sequence[ModelConfig]) -> None:
         """Replace the whole configuration; what is no longer named is unloaded.
 
-        Returns when the server took it, which may be before or after the models are loaded.
+        Returns before or after the models are loaded. TF Serving refuses a configuration as a whole (a label to
+        a version that went away meanwhile, for example); it keeps the last one then, and is told again later.
         """
         models = [_config_message(config) for config in configs]
         request = tfserving.ReloadConfigRequest(config={"model_config_list": {"config": models}})
-        with _answers():
-            reply = self._models.HandleReloadConfigRequest(request, timeout=self._load_timeout_seconds)
-        self._told = {config.name: config for config in configs}
-        if reply.status.error_code:
-            get_logger().warning("model-server-config", status=reply.status.error_message)
+        try:
+            with _answers():
+                self._models.HandleReloadConfigRequest(request, timeout=self._load_timeout_seconds)
+        except grpc.RpcError as error:
+            self._told = {}
+            get_logger().warning("model-server-refused", code=error.code().name, error=error.details())
+        else:
+            self._told = {config.name: config for config in configs}
 
     def holds(self, config: ModelConfig) -> bool:
         """Say whether the server was told this of the model, and still knows every version of it."""

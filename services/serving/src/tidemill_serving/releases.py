@@ -130,4 +130,6 @@ def keep_reconciled(releases: Releases, stop: threading.Event, every_seconds: fl
             releases.reconcile()
         except ModelServerAway as error:
             get_logger().warning("model-server-away", error=str(error))
+        except Exception:  # noqa: BLE001 - the thread's boundary: whatever it was, the next turn may do better
+            get_logger().exception("reconcile-failed")
         stop.wait(every_seconds)
