@@ -172,9 +172,7 @@ def main() -> None:
         with running_emulator(jar) as address:
             google = measure(address)
     report(ours, google)
-    print(
-        f"tidemill: killed with {THROUGHPUT_MESSAGES:,} unacked messages, serves again in {restart_seconds:.2f} s"
-    )
+    print(f"tidemill: killed with {THROUGHPUT_MESSAGES:,} unacked messages, back in {restart_seconds:.2f} s")
     print(
         "google: keeps messages in memory only; a restart loses them"
         if google

@@ -104,13 +104,12 @@ def test_another_process_finds_the_running_platform(two_servers: Platform) -> No
 
     assert found.process("service").address == two_servers.addresses["service"]
     assert found.process("service").state == "ready"
-    assert found.environment == two_servers.environment
 
 
 def test_a_home_has_one_platform_at_a_time(two_servers: Platform) -> None:
     second = Platform(two_servers.home.path, a_blueprint(a_server("service")))
 
-    with pytest.raises(AlreadyRunning, match="one is running there"):
+    with pytest.raises(AlreadyRunning, match="one runs there; stop it with: tidemill down"):
         second.start()
 
 

@@ -47,7 +47,7 @@ class Bench:
     def seconds_until_ready(self) -> int:
         """Let time pass, second by second, until a message could be taken."""
         for seconds in range(1000):
-            if self.subscription.ready_count(a_consumer()):
+            if self.subscription.has_ready(a_consumer()):
                 return seconds
             self.pass_seconds(1)
         raise AssertionError("expected a message to become ready within 1000 s")
@@ -153,6 +153,28 @@ def test_flow_control_counts_bytes_and_lets_one_large_message_through() -> None:
     assert bench.seqs(consumer) == [2]
 
 
+def test_a_batch_stays_under_its_bytes_but_a_large_message_goes_alone() -> None:
+    bench = Bench(ordered=True)
+    bench.publish(1, size_bytes=900)
+    bench.publish(2, 3, size_bytes=600, key="k")
+
+    batches = [bench.subscription.take(a_consumer(), 100, 1000) for _ in range(2)]
+
+    assert [[delivery.seq for delivery in batch] for batch in batches] == [[1], [2]]
+    assert bench.subscription.take(a_consumer(), 100, 10) == []
+    bench.publish(4, size_bytes=99_999)
+    assert [delivery.seq for delivery in bench.subscription.take(a_consumer(), 100, 10)] == [4]
+
+
+def test_what_is_ready_is_counted_in_messages() -> None:
+    bench = Bench(ordered=True)
+    bench.publish(1, 2, 3, key="a")
+    bench.publish(4, key="b")
+    bench.publish(5)
+
+    assert bench.subscription.ready_count(a_consumer()) == 5
+
+
 def test_limits_of_zero_or_less_are_none() -> None:
     bench = Bench()
     bench.publish(*range(1, 50))
@@ -229,7 +251,7 @@ def test_a_message_its_dead_letter_topic_refused_is_tried_again_later() -> None:
     bench.subscription.retry_forwarding(bench.subscription.pending[1])
 
     assert bench.seqs() == []
-    bench.pass_seconds(10)
+    bench.pass_seconds(1)
     assert bench.seqs() == [1]
 
 

@@ -36,6 +36,15 @@ def test_answers_and_refusals_are_measured_by_model_version_and_signature(client
     assert (count(**answered), count(**refused)) == (before[0] + 1, before[1] + 1)
 
 
+def test_a_broken_body_counts_against_its_model(client: httpx.Client) -> None:
+    labels = {"model": "half_plus_two", "version": "", "signature": "__unknown__", "code": "INVALID_ARGUMENT"}
+    before = count(**labels)
+
+    client.post(PREDICT, content=b"{")
+
+    assert count(**labels) == before + 1
+
+
 def test_guessed_names_add_no_series(client: httpx.Client) -> None:
     folded = {"model": "__unknown__", "version": "", "signature": "__unknown__", "code": "NOT_FOUND"}
     client.post("/v1/models/guess:predict", json={"instances": [1]})

@@ -74,19 +74,27 @@ class World:
         self.launcher = FakeLauncher(self.step)
         self.told: list[tuple[EventData, Cause]] = []
         self.recorded: list[Training] = []
+        self.unspeakable: tuple[str, ...] = ()
 
     def step(self) -> None:
         if next(self.doom, "none left") is not None:
             raise Killed
 
     def tell(self, data: EventData, cause: Cause) -> None:
+        if data.subject.startswith(self.unspeakable):
+            raise ConnectionError("nobody there")
         self.step()
         self.told.append((data, cause))
 
     def a_driver(self) -> Driver:
         """A driver as a new process has it."""
         driver = Driver(
-            self.trainings, self.launcher, self.tell, max_attempts=MAX_ATTEMPTS, on_told=self.recorded.append
+            self.trainings,
+            self.launcher,
+            self.tell,
+            max_attempts=MAX_ATTEMPTS,
+            pause_seconds=0,
+            on_told=self.recorded.append,
         )
         driver.resume()
         return driver
@@ -259,6 +267,23 @@ def test_a_job_counts_by_its_manifest_and_not_by_how_it_ended(world: World, stat
 
     assert world.subjects(ModelBlessed) == [f"pipelines/flights/models/{with_manifest.model_id}"]
     assert world.trainings.failures(without) == 1
+
+
+def test_a_pipeline_in_trouble_holds_up_no_other_and_goes_on_when_it_is_over(world: World) -> None:
+    driver = world.a_driver()
+    troubled, other = a_training(1), a_training(1, pipeline="weather")
+    for training in (troubled, other):
+        driver.accept(training)
+        commit_model(world.store, training)
+    world.unspeakable = ("pipelines/flights/",)
+    turn(driver)
+    told_meanwhile = world.subjects()
+
+    world.unspeakable = ()
+    turn(driver)
+
+    assert told_meanwhile == [f"pipelines/weather/models/{other.model_id}"]
+    assert world.subjects() == [*told_meanwhile, f"pipelines/flights/models/{troubled.model_id}"]
 
 
 def test_a_verdict_that_was_told_is_not_told_again_after_a_restart(world: World) -> None:

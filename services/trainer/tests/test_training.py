@@ -179,15 +179,20 @@ def test_a_model_worse_than_the_champion_is_rejected_and_not_put_where_it_could_
     trainer: Trainer,
 ) -> None:
     verdict, cause = trainer.told[-1]
-    manifest = trainer.manifest(NOISE)
 
     assert cause == NOISE.cause
     assert isinstance(verdict, ModelRejected)
     assert (verdict.version, verdict.champion) == (2, 1)
-    assert "below-threshold" in {reason.code for reason in verdict.reasons}
-    assert manifest.champion_metrics is not None
-    assert manifest.champion_metrics["rows"] == ROWS / 5
+    assert {"below-threshold", "worse-than-champion"} <= {reason.code for reason in verdict.reasons}
     assert trainer.store.list(layout.model_version("flights", 2)) == []
+
+
+def test_the_champion_is_measured_on_the_rows_of_the_newer_dataset(trainer: Trainer) -> None:
+    metrics, champion_metrics = trainer.manifest(LEARNABLE).metrics, trainer.manifest(NOISE).champion_metrics
+
+    assert champion_metrics is not None
+    for metric in ("roc_auc", "log_loss", "rows"):  # both datasets hold out the same rows
+        assert champion_metrics[metric] == pytest.approx(metrics[metric])
 
 
 def test_a_job_takes_the_place_of_one_that_was_killed_and_its_version(trainer: Trainer) -> None:

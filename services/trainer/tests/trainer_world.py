@@ -70,11 +70,14 @@ def commit_model(store: ObjectStore, training: Training, **changes: Any) -> bool
 def write_dataset(store: ObjectStore, training: Training, *, rows: int, noise: bool = False) -> None:
     """Write a dataset version of `rows` real flights as transform does, and the pinned spec.
 
-    The label is learnable from few rows, unless it is to be noise.
+    The label is learnable from few rows, unless that of the training rows is to be noise.
     """
-    table = _flights(rows, noise=noise)
     is_held_out = pa.array(np.arange(rows) % 5 == 0)
+    table = _flights(rows)
     train, held_out = table.filter(pc.invert(is_held_out)), table.filter(is_held_out)
+    if noise:
+        label = pa.array(np.random.default_rng(1).random(len(train)) < 0.3)
+        train = train.set_column(train.column_names.index(LABEL_COLUMN), LABEL_COLUMN, label)
 
     def put(file: str, data: bytes) -> None:
         store.write(layout.dataset(training.pipeline, training.dataset_id, file), data)
@@ -88,13 +91,12 @@ def write_dataset(store: ObjectStore, training: Training, *, rows: int, noise: b
     store.create(layout.pinned_spec(training.pipeline, PIPELINE.digest()), PIPELINE.to_json().encode())
 
 
-def _flights(rows: int, *, noise: bool) -> pa.Table:
+def _flights(rows: int) -> pa.Table:
     options = pyarrow.csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True)
     raw = pyarrow.csv.read_csv(FLIGHTS, convert_options=options)
     raw = raw.filter(pc.is_valid(raw["arr_delay"])).take(np.random.default_rng(0).permutation(26_000)[:rows])
     gaps = pa.array(np.arange(rows) % 10 == 0)
     lateness = pc.add(raw["arr_delay"], pc.multiply(raw["hour"], 4))
-    label = pa.array(np.random.default_rng(1).random(rows) < 0.3) if noise else pc.greater(lateness, 60)
     columns = {
         "day": raw["day"],
         "Sched. dep (h)": raw["hour"],
@@ -103,7 +105,7 @@ def _flights(rows: int, *, noise: bool) -> pa.Table:
         "carrier": raw["carrier"],
         "Carrier": pc.if_else(gaps, None, raw["carrier"]),
         "not a feature": raw["time_hour"],
-        LABEL_COLUMN: label,
+        LABEL_COLUMN: pc.greater(lateness, 60),
     }
     return pa.table(columns)
 

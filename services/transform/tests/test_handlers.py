@@ -6,15 +6,16 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from transform_world import ROWS, World, a_span, a_spec, some_rows
+from transform_catalog import open_catalog
+from transform_world import ROWS, Columns, World, a_span, a_spec, some_rows
 
 from tidemill_contracts import layout
 from tidemill_contracts.events import DatasetRejected, DatasetTransformed
 from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_contracts.profile import Feature
 from tidemill_runtime.consumer import Rejected, RetryLater
 from tidemill_runtime.sequence import Sequence
 from tidemill_transform.app import load_engine
-from tidemill_transform.catalog import open_catalog
 from tidemill_transform.errors import RowsLost
 from tidemill_transform.plan import Plan, Report
 
@@ -264,3 +265,22 @@ def test_the_rows_of_every_span_can_be_queried(world: World) -> None:
 def test_a_missing_warehouse_has_no_tables(tmp_path: Path) -> None:
     with open_catalog(tmp_path / "none") as catalog, pytest.raises(duckdb.CatalogException):
         catalog.sql("FROM events")
+
+
+def test_a_span_that_cannot_be_labelled_spoils_none_after_it(world: World) -> None:
+    wrong: Columns = {"distance": ["far"] * 30, "carrier": ["UA"] * 30}
+    rejected = world.tell(a_span(world.store, wrong, types={"distance": "string"}))
+    told = world.tell(a_span(world.store))
+
+    assert isinstance(rejected, DatasetRejected)
+    assert isinstance(told, DatasetTransformed)
+    assert (told.spans, told.rows_in) == ((2,), ROWS)
+    assert Feature(name="distance", kind="numeric") in world.dataset(told).features
+
+
+def test_only_an_accepted_window_takes_a_dataset_number(world: World) -> None:
+    world.tell(a_span(world.store, {"carrier": ["UA"] * 30}))
+    told = world.tell(a_span(world.store))
+
+    assert isinstance(told, DatasetTransformed)
+    assert Sequence(world.store, layout.DATASET_SEQUENCE, "flights").keys() == {2: told.dataset_id}

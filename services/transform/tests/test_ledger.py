@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from transform_catalog import open_catalog
 
 from tidemill_contracts.event import Event, to_message
 from tidemill_contracts.events import DatasetRejected, Reason
 from tidemill_runtime.consumer import Message, Rejected
 from tidemill_runtime.folder import FolderStore
-from tidemill_transform.catalog import open_catalog
 from tidemill_transform.ledger import Ledger
 from tidemill_transform.warehouse import MAX_FILES_PER_LEVEL, ParquetWarehouse
 
+GIVEN_UP = "Pub/Sub gave up after the last attempt to deliver it"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -111,7 +112,7 @@ def test_a_dead_letter_is_a_row_with_its_reason(
 
     assert query("SELECT * EXCLUDE (time) FROM dead_letters ORDER BY message_id") == [
         ("m1", "invalid-spec", "why", "tidemill-ingest", json.dumps(refused, sort_keys=True), "caf\ufffd"),
-        ("m2", "delivery-attempts-exhausted", None, "tidemill-trainer", json.dumps(given_up), "x"),
+        ("m2", "delivery-attempts-exhausted", GIVEN_UP, "tidemill-trainer", json.dumps(given_up), "x"),
     ]
 
 

@@ -17,6 +17,7 @@ from google.pubsub_v1 import PublisherClient as RawPublisher
 
 PROJECT = "projects/contract"
 CALL_SECONDS = 20.0
+STREAM_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Site:
         futures = [self.publisher.publish(topic, body, ordering_key=key, **attributes) for body in bodies]
         return [future.result(CALL_SECONDS) for future in futures]
 
-    def pull(self, subscription: str, count: int = 1, seconds: float = 5.0) -> list[Any]:
+    def pull(self, subscription: str, count: int = 1, seconds: float = 3.0) -> list[Any]:
         """Pull until `count` messages are here or time is up."""
         received: list[Any] = []
         deadline = time.monotonic() + seconds
@@ -59,7 +60,7 @@ class Site:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             return list(self.subscriber.pull(request=request, timeout=CALL_SECONDS).received_messages)
 
-    def bodies(self, subscription: str, count: int = 1, seconds: float = 5.0) -> list[bytes]:
+    def bodies(self, subscription: str, count: int = 1, seconds: float = 3.0) -> list[bytes]:
         """Pull and ack; the bodies in the order of arrival."""
         received = self.pull(subscription, count, seconds)
         self.ack(subscription, received)
@@ -111,7 +112,7 @@ class Listener:
             if self.acks:
                 message.ack()
 
-    def next(self, seconds: float = 5.0) -> Message:
+    def next(self, seconds: float = 3.0) -> Message:
         return self._messages.get(timeout=seconds)
 
     def take(self, count: int, seconds: float = 10.0) -> list[Message]:

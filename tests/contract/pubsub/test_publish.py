@@ -1,10 +1,14 @@
 """What may be published, and what arrives."""
 
+import os
 import uuid
 from typing import Any
 
+import grpc
 import pytest
 from google.api_core import exceptions
+from google.pubsub_v1 import SubscriberClient
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from pubsub_site import CALL_SECONDS, Site
 
 NO_LIMIT = "the emulator does not check it"
@@ -70,17 +74,24 @@ def test_ten_megabytes_are_the_limit(site: Site, size_bytes: int) -> None:
     topic = site.topic()
 
     with pytest.raises(exceptions.InvalidArgument, match="10000000"):
-        site.raw_publisher.publish(topic=topic, messages=[{"data": b"x" * size_bytes}], timeout=CALL_SECONDS)
+        site.raw_publisher.publish(topic=topic, messages=[{"data": b"x" * size_bytes}], timeout=CALL_SECONDS, retry=None)
 
 
 def test_a_message_just_under_the_limit_arrives(site: Site) -> None:
+    """By a channel of its own: the client's channel to an emulator receives 4 MB at most."""
     topic = site.topic()
     subscription = site.subscription(topic)
     body = uuid.uuid4().bytes * 620_000
+    target = os.environ["PUBSUB_EMULATOR_HOST"]
+    with grpc.insecure_channel(target, [("grpc.max_receive_message_length", -1)]) as channel:
+        subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
 
-    site.raw_publisher.publish(topic=topic, messages=[{"data": body}], timeout=CALL_SECONDS)
+        site.raw_publisher.publish(topic=topic, messages=[{"data": body}], timeout=CALL_SECONDS)
 
-    assert site.bodies(subscription) == [body]
+        (received,) = subscriber.pull(
+            subscription=subscription, max_messages=1, timeout=CALL_SECONDS
+        ).received_messages
+    assert received.message.data == body
 
 
 @pytest.mark.differs(NO_LIMIT)
@@ -93,6 +104,17 @@ def test_attributes_have_limits(site: Site, attributes: dict[str, str]) -> None:
 
     with pytest.raises(exceptions.InvalidArgument, match=r"[Aa]ttribute"):
         site.raw_publisher.publish(topic=topic, messages=[{"attributes": attributes}], timeout=CALL_SECONDS)
+
+
+@pytest.mark.differs("responses grow past the 4 MB the client can receive")
+def test_large_messages_are_split_into_responses_the_client_can_receive(site: Site) -> None:
+    topic = site.topic()
+    subscription = site.subscription(topic)
+    sizes = [900_000, 3_900_000, 900_000, 3_900_000]
+    site.publish(topic, *(b"x" * size for size in sizes))
+
+    with site.listener(subscription) as listener:
+        assert sorted(len(message.data) for message in listener.take(4)) == sorted(sizes)
 
 
 @pytest.mark.differs(NO_LIMIT)

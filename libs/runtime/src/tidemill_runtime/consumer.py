@@ -94,6 +94,7 @@ class Consumer:
             callback=self._receive,
             flow_control=FlowControl(max_messages=self._concurrency, max_lease_duration=MAX_LEASE_SECONDS),
             scheduler=ThreadScheduler(ThreadPoolExecutor(self._concurrency, thread_name_prefix=self.name)),
+            await_callbacks_on_shutdown=True,
         )
 
     def check_alive(self) -> None:
@@ -109,7 +110,7 @@ class Consumer:
     def stop(self, timeout_seconds: float) -> None:
         """Take no new messages; wait for those in hand, which stay unacknowledged if they take too long."""
         if self._stream is not None:
-            self._stream.cancel(await_msg_callbacks=True)
+            self._stream.cancel()
             try:
                 self._stream.result(timeout=timeout_seconds)
             except (TimeoutError, GoogleAPICallError) as error:

@@ -94,7 +94,7 @@ class Feed:
     def dispatch(self) -> None:
         """Wake a consumer that can be served, if any, and set the clock for the next expiry or retry."""
         for consumer, waiting in self._waiting.items():
-            if consumer.has_room() and self.delivery.ready_count(consumer):
+            if consumer.has_room() and self.delivery.has_ready(consumer):
                 del self._waiting[consumer]
                 if not waiting.done():
                     waiting.set_result(None)

@@ -47,21 +47,23 @@ class Lanes:
         self._file(lane)
 
     def ready_count(self, consumer: Consumer) -> int:
-        """How many lanes could serve `consumer` now."""
-        return len(self._free) + len(self._bound.get(consumer, ()))
+        """How many messages the lanes that can serve `consumer` have to send."""
+        lanes = [*self._free.values(), *self._bound.get(consumer, {}).values()]
+        return sum(len(lane.queue) - lane.sent for lane in lanes)
 
-    def next_for(self, consumer: Consumer) -> Pending | None:
-        """The next message for `consumer`, whose lane is then bound to it; None when no lane can serve it."""
+    def peek(self, consumer: Consumer) -> Pending | None:
+        """The oldest message that can go to `consumer`; None when no lane can serve it."""
         fronts = [next(iter(lanes.values())) for lanes in (self._free, self._bound.get(consumer)) if lanes]
-        if not fronts:
-            return None
-        lane = min(fronts, key=lambda front: front.queue[front.sent].message.seq)
-        pending = lane.queue[lane.sent]
+        candidates = [lane.queue[lane.sent] for lane in fronts]
+        return min(candidates, key=lambda pending: pending.message.seq, default=None)
+
+    def send(self, pending: Pending, consumer: Consumer) -> None:
+        """Count the message that `peek` returned as sent, and bind its lane to `consumer`."""
+        lane = self._lanes[pending.message.ordering_key]
         self._unfile(lane)
         lane.sent += 1
         lane.consumer = consumer
         self._file(lane)
-        return pending
 
     def is_next_to_settle(self, pending: Pending, acked_together: Collection[int]) -> bool:
         """Whether every earlier message of the key is acked, or is in `acked_together`."""

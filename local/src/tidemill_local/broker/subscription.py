@@ -17,7 +17,7 @@ from tidemill_local.broker.lanes import Lanes
 INVALID_ACK_ID = "PERMANENT_FAILURE_INVALID_ACK_ID"
 UNORDERED_ACK_ID = "TRANSIENT_FAILURE_UNORDERED_ACK_ID"
 
-_FORWARDING_RETRY_SECONDS = 10.0
+_FORWARDING_RETRY_SECONDS = 1.0
 
 
 class Subscription:
@@ -55,26 +55,28 @@ class Subscription:
         for message in messages:
             self.add(message)
 
+    def has_ready(self, consumer: Consumer) -> bool:
+        """Whether any message could go to `consumer` now."""
+        return self._peek(consumer) is not None
+
     def ready_count(self, consumer: Consumer) -> int:
-        """Roughly how many messages could go to `consumer` now; 0 means none at all."""
-        while self._ready and not self._is_ready(self._ready[0]):
-            self._ready.popleft()
+        """Roughly how many messages could go to `consumer` now."""
         return len(self._ready) + self._lanes.ready_count(consumer)
 
     def take(self, consumer: Consumer, limit: int, limit_bytes: int) -> list[Delivery]:
-        """Lease messages to `consumer` as far as its flow control, `limit` and `limit_bytes` allow."""
+        """Lease messages to `consumer` as far as its flow control, `limit` and `limit_bytes` allow.
+
+        The first message may be larger than `limit_bytes`, and then comes alone.
+        """
         deliveries: list[Delivery] = []
         taken_bytes = 0
         expires_at = self._clock() + consumer.ack_deadline_seconds
-        while len(deliveries) < limit and taken_bytes < limit_bytes and consumer.has_room():
-            pending = self._next_for(consumer)
-            if pending is None:
+        while len(deliveries) < limit and consumer.has_room():
+            pending = self._peek(consumer)
+            if pending is None or (deliveries and taken_bytes + pending.message.size_bytes > limit_bytes):
                 break
-            lease = Lease(next(self._lease_ids), consumer, expires_at)
-            self._start(pending, lease)
             taken_bytes += pending.message.size_bytes
-            attempt = pending.failures + 1 if self.policy.max_delivery_attempts else 0
-            deliveries.append(Delivery(pending.message.seq, lease.lease_id, attempt))
+            deliveries.append(self._send(pending, consumer, expires_at))
         return deliveries
 
     def refusal(self, seq: int, lease_id: int, acked_together: Collection[int] | None = None) -> str | None:
@@ -180,12 +182,22 @@ class Subscription:
     def _is_ready(self, pending: Pending) -> bool:
         return pending.lease is None and self.pending.get(pending.message.seq) is pending
 
-    def _next_for(self, consumer: Consumer) -> Pending | None:
+    def _peek(self, consumer: Consumer) -> Pending | None:
         while self._ready:
-            pending = self._ready.popleft()
-            if self._is_ready(pending):
-                return pending
-        return self._lanes.next_for(consumer)
+            if self._is_ready(self._ready[0]):
+                return self._ready[0]
+            self._ready.popleft()
+        return self._lanes.peek(consumer)
+
+    def _send(self, pending: Pending, consumer: Consumer, expires_at: float) -> Delivery:
+        if self._is_keyed(pending):
+            self._lanes.send(pending, consumer)
+        else:
+            self._ready.popleft()
+        lease = Lease(next(self._lease_ids), consumer, expires_at)
+        self._start(pending, lease)
+        attempt = pending.failures + 1 if self.policy.max_delivery_attempts else 0
+        return Delivery(pending.message.seq, lease.lease_id, attempt)
 
     def _start(self, pending: Pending, lease: Lease) -> None:
         pending.lease = lease

@@ -45,9 +45,7 @@ class Loop:
     def check_turning(self) -> None:
         """Raise when no scan has ended lately."""
         if self._turned_at is None or time.monotonic() - self._turned_at > STALLED_SECONDS:
-            raise RuntimeError(
-                f"expected a scan in the last {STALLED_SECONDS} s, the last was {self._turned_at}"
-            )
+            raise RuntimeError(f"expected a scan within the last {STALLED_SECONDS} s, there was none")
 
 
 def main() -> None:

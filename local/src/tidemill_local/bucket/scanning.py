@@ -51,6 +51,9 @@ class Scanner:
             entries = list(os.scandir(folder))
         except (FileNotFoundError, NotADirectoryError):
             return
+        except PermissionError:
+            self._warn(prefix, "expected a folder that may be read")
+            return
         for entry in entries:
             name = prefix + entry.name
             if entry.name.startswith(".") or not self._can_be_object(entry, name):

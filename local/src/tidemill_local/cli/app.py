@@ -4,6 +4,7 @@ What a command needs is imported when it runs: most of it takes longer to import
 """
 # ruff: noqa: PLC0415, FBT002 - imports when run; flags are how the library declares options
 
+import logging
 import shutil
 import sys
 import tempfile
@@ -178,4 +179,6 @@ def _console() -> Console:
 
 def main() -> None:
     """Run the command line."""
+    # What went wrong is said once, in the command's own words.
+    logging.getLogger("google").addHandler(logging.NullHandler())
     app()

@@ -115,11 +115,11 @@ def _ask(running: Running, name: str, progress: Progress) -> Answer:
 def _metrics_table(story: Sequence[Event]) -> Table:
     candidates = [event.data for event in story if isinstance(event.data, CandidateTrained)]
     blessed = [event.data.family for event in story if isinstance(event.data, ModelBlessed)]
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column(width=2, justify="right")
-    table.add_column("model")
+    table.add_column("model", width=16)
     for name in (*headline(candidates[0].metrics), "trained in"):
-        table.add_column(name, justify="right")
+        table.add_column(name, width=12, justify="right")
     for candidate in candidates:
         mark = Text("✓", style="green") if candidate.family in blessed else Text("")
         values = headline(candidate.metrics).values()
@@ -128,9 +128,8 @@ def _metrics_table(story: Sequence[Event]) -> Table:
 
 
 def _next_steps(command: str) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), show_header=False, title_justify="left")
-    table.add_column(width=2)
-    table.add_row("", "\nEverything is stopped. To go on:\n")
+    table = Table(box=None, padding=(0, 3), show_header=False)
+    table.add_row(Text("\nEverything is stopped. To go on:\n"))
     for arguments, purpose in NEXT_STEPS:
-        table.add_row("", Text.assemble((f"{command} {arguments}", "cyan")), purpose)
+        table.add_row(Text(f"{command} {arguments}", style="cyan"), purpose)
     return table

@@ -2,11 +2,13 @@
 
 import queue
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 import grpc
+from google.api_core.exceptions import GoogleAPIError
 from google.cloud.pubsub_v1 import SubscriberClient
 from google.cloud.pubsub_v1.subscriber.message import Message
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -15,6 +17,7 @@ from google.pubsub_v1.types import ExpirationPolicy, Subscription
 from tidemill_contracts import topology
 from tidemill_contracts.event import Event, InvalidEvent, from_message
 from tidemill_contracts.events import EVENT_TYPES
+from tidemill_local.cli.errors import CommandFailed
 
 DEADLINE_SECONDS = 10
 EXPIRES_AFTER = timedelta(days=1)
@@ -38,7 +41,10 @@ class EventFeed:
             # A follower that was killed could not delete its subscription.
             expiration_policy=ExpirationPolicy(ttl=EXPIRES_AFTER),
         )
-        self._client.create_subscription(request, timeout=DEADLINE_SECONDS)
+        try:
+            self._client.create_subscription(request, timeout=DEADLINE_SECONDS)
+        except GoogleAPIError as error:
+            raise CommandFailed(f"expected the broker to take a subscription: {error}") from error
         self._stream = self._client.subscribe(self._path, self._receive)
         return self
 
@@ -46,8 +52,10 @@ class EventFeed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stream.cancel()
-        self._stream.result(timeout=DEADLINE_SECONDS)
-        self._client.delete_subscription(subscription=self._path, timeout=DEADLINE_SECONDS)
+        # A broker that is gone cannot be told; the subscription expires by itself.
+        with suppress(GoogleAPIError, TimeoutError):
+            self._stream.result(timeout=DEADLINE_SECONDS)
+            self._client.delete_subscription(subscription=self._path, retry=None, timeout=DEADLINE_SECONDS)
         self._channel.close()
 
     def next(self, timeout_seconds: float) -> Event | None:
@@ -56,7 +64,8 @@ class EventFeed:
             return self._events.get(timeout=timeout_seconds)
         except queue.Empty:
             if self._stream.done():
-                self._stream.result()
+                reason = self._stream.exception()
+                raise CommandFailed(f"expected events from the broker, it ended them: {reason}") from None
             return None
 
     def _receive(self, message: Message) -> None:

@@ -34,8 +34,5 @@ def show_events(
                 continue
             if pipeline and getattr(event.data, "pipeline", None) != pipeline:
                 continue
-            console.print(
-                event_table(
-                    "event", [Entry(event.type, event.subject, event.time, event.correlation_id, event.data)]
-                )
-            )
+            entry = Entry(event.type, event.subject, event.time, event.correlation_id, event.data)
+            console.print(event_table("event", [entry], show_header=False))

@@ -44,16 +44,21 @@ def process_table(processes: Iterable[tuple[ProcessState, str | None]]) -> Table
         good = reason is None
         mark = Text("✓" if good else "…", style="green" if good else "yellow")
         state = Text(process.state if good else f"{process.state}: {reason}", style="" if good else "yellow")
-        table.add_row(mark, process.name, state, str(process.restarts or ""), process.address)
+        table.add_row(mark, process.name, state, str(process.restarts or ""), Text(process.address))
     return table
 
 
-def event_table(title: str, entries: Iterable[Entry]) -> Table:
-    """Lay events out in words, one in a row."""
-    table = _table("", "time", "stage", title, "work")
+def event_table(title: str, entries: Iterable[Entry], *, show_header: bool = True) -> Table:
+    """Lay events out in words, one in a row; tables below each other line up."""
+    table = _table(expand=True, show_header=show_header)
+    table.add_column(width=1)
+    table.add_column("time", width=8)
+    table.add_column("stage", width=9)
+    table.add_column(title, ratio=1, overflow="fold")
+    table.add_column("work", width=8, justify="right")
     for entry in entries:
         if entry.data is None:
-            table.add_row("", _clock(entry.time), "", f"{entry.type} {entry.subject}", "")
+            table.add_row("", _clock(entry.time), "", Text(f"{entry.type} {entry.subject}"), "")
             continue
         line = tell(entry.data)
         mark, style = MARKS[line.outcome]
@@ -89,12 +94,13 @@ def _show_refused(entries: Iterable[Entry], ledger: Ledger, console: Console) ->
     if letters:
         table = _table("", "time", "subscription", "dead letters")
         for letter in letters:
-            table.add_row("", _clock(letter.time), letter.subscription, f"{letter.code}: {letter.reason}")
+            reason = Text(f"{letter.code}: {letter.reason}")
+            table.add_row("", _clock(letter.time), letter.subscription, reason)
         console.print(table)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
+def _table(*columns: str, expand: bool = False, show_header: bool = True) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=expand, show_header=show_header)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

@@ -40,13 +40,14 @@ def run_platform(home: Path, console: Console) -> None:
 
 
 def _tell_changes(platform: Platform, console: Console) -> NoReturn:
-    told = set(platform.state().processes)
+    told = {process.name: process.state for process in platform.state().processes}
     while True:
         platform.check_failures()
-        now = platform.state().processes
-        for process in set(now) - told:
-            console.print(f"{time.strftime('%H:%M:%S')}  {process.name} {process.state}  {process.detail}")
-        told = set(now)
+        for process in platform.state().processes:
+            if process.state != told[process.name]:
+                why = process.detail if process.state == State.RESTARTING else ""
+                console.print(f"{time.strftime('%H:%M:%S')}  {process.name} {process.state} {why}")
+                told[process.name] = process.state
         time.sleep(LOOK_SECONDS)
 
 

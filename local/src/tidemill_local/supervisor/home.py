@@ -23,7 +23,7 @@ class NotRunning(RuntimeError):
 
 @dataclass(frozen=True)
 class ProcessState:
-    """One process as the supervisor sees it. `pid` is None while there is none; times are Unix seconds."""
+    """One process as the supervisor sees it. `pid` is None while there is none."""
 
     name: str
     state: str
@@ -37,11 +37,9 @@ class ProcessState:
 
 @dataclass(frozen=True)
 class PlatformState:
-    """All that is needed to find a running platform; `environment` is what its clients set."""
+    """All that is needed to find a running platform. `pid` is the supervisor's."""
 
     pid: int
-    started_at: float
-    environment: dict[str, str]
     processes: tuple[ProcessState, ...]
 
     def process(self, name: str) -> ProcessState:
@@ -87,7 +85,9 @@ class Home:
         deadline = time.monotonic() + LOCK_SECONDS
         while (descriptor := self._try_lock(fcntl.LOCK_EX)) is None:
             if time.monotonic() > deadline:
-                raise AlreadyRunning(f"expected no platform in {self.path}, one is running there")
+                raise AlreadyRunning(
+                    f"expected no platform in {self.path}, one runs there; stop it with: tidemill down"
+                )
             time.sleep(0.05)
         return descriptor
 

@@ -41,9 +41,10 @@ class Keeper:
         self._process.communicate()
 
     def _write(self, line: str) -> None:
-        # One write of a few bytes arrives whole, from whichever thread.
         assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe above
-        os.write(self._process.stdin.fileno(), line.encode())
+        # One write of a few bytes arrives whole, from whichever thread; without a keeper, work goes on.
+        with suppress(BrokenPipeError):
+            os.write(self._process.stdin.fileno(), line.encode())
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,7 +49,6 @@ class Platform:
         self._changed = threading.Condition()
         self._keeper: Keeper | None = None
         self._lock: int | None = None
-        self._started_at = 0.0
 
     def __enter__(self) -> Self:
         self.start()
@@ -69,14 +68,16 @@ class Platform:
         """Start every process, and return at once; raise AlreadyRunning when the home is taken."""
         self.home.create()
         self._lock = self.home.lock()
-        self._started_at = time.time()
         self._keeper = Keeper(self._lock)
         self._children = {process.name: self._child(process, self._keeper) for process in self._processes}
+        self._record()
         for child in self._children.values():
             child.start()
 
     def stop(self) -> None:
         """Stop every process, users before what they use; return when none is left."""
+        if self._keeper is None or self._lock is None:
+            return
         remaining = dict(self._children)
         while remaining:
             used = {name for child in remaining.values() for name in child.process.uses}
@@ -84,10 +85,8 @@ class Platform:
             stopping = [remaining.pop(name) for name in wave]
             with ThreadPoolExecutor(max_workers=len(stopping)) as pool:
                 list(pool.map(lambda child: child.stop(GRACE_SECONDS), stopping))
-        if self._keeper is not None:
-            self._keeper.close()
-        if self._lock is not None:
-            os.close(self._lock)
+        self._keeper.close()
+        os.close(self._lock)
         self._keeper = self._lock = None
 
     def wait_ready(self, timeout_seconds: float, names: Iterable[str] = ()) -> None:
@@ -128,15 +127,13 @@ class Platform:
         """Describe the platform as it is now."""
         return PlatformState(
             pid=os.getpid(),
-            started_at=self._started_at,
-            environment=dict(self.environment),
             processes=tuple(child.snapshot() for child in self._children.values()),
         )
 
     def log_tail(self, name: str) -> str:
         """Return the last lines that a process wrote."""
-        lines = self.home.log(name).read_text(errors="replace").splitlines()
-        return "\n".join(lines[-LOG_TAIL_LINES:])
+        with self.home.log(name).open(errors="replace") as lines:
+            return "".join(deque(lines, LOG_TAIL_LINES)).rstrip()
 
     def _child(self, process: Process, keeper: Keeper) -> Child:
         log = self.home.log(process.name)

@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.router.routes.insert(0, rest)
     _add_probes(app, book)
-    app.add_exception_handler(HTTPException, _refuse_path)
+    _refuse_other_paths(app)
     return app
 
 
@@ -117,9 +117,10 @@ def _add_probes(app: FastAPI, book: RouteBook) -> None:
         return PlainTextResponse(failures.get("routes", "ok") + "\n", 503 if failures else 200)
 
 
-async def _refuse_path(_request: Request, error: Exception) -> JSONResponse:
-    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
-    return JSONResponse({"error": detail}, status)
+def _refuse_other_paths(app: FastAPI) -> None:
+    @app.exception_handler(HTTPException)
+    async def refuse(_request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

@@ -9,7 +9,7 @@ from tidemill_contracts import tfserving
 from tidemill_gateway.documents import parse
 from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.examples import read_examples, write_classifications, write_regressions
-from tidemill_gateway.metrics import Labels
+from tidemill_gateway.metrics import UNKNOWN, Labels
 from tidemill_gateway.model_servers import Metadata, ModelServers
 from tidemill_gateway.paths import ModelRef
 from tidemill_gateway.predict_request import read_inputs, signature_name
@@ -47,19 +47,23 @@ class Predictions:
         self._servers = servers
         self._timeout_seconds = timeout_seconds
 
+    def model_label(self, ref: ModelRef) -> str:
+        """Return what to call the model in metrics: its name, if there is a route for it."""
+        return ref.name if ref.name in self._book else UNKNOWN
+
     async def predict(self, question: Question) -> Answer:
         """Answer a predict request; raises Refused."""
         document = parse(question.body)
         name = signature_name(document)
 
-        async def ask(target: Target, timeout_seconds: float) -> bytes:
+        async def ask(target: Target, deadline: float) -> bytes:
             signature = await self._signature(target, name, question.labels)
             inputs = read_inputs(document, signature)
             outputs = await self._servers.predict(
                 target,
                 name,
                 inputs.tensors,
-                timeout_seconds=timeout_seconds,
+                timeout_seconds=deadline - _now(),
                 metadata=question.metadata,
             )
             return write_outputs(outputs, by_row=inputs.by_row)
@@ -79,14 +83,13 @@ class Predictions:
         name = signature_name(document)
         examples = read_examples(document)
 
-        async def ask(target: Target, timeout_seconds: float) -> bytes:
+        async def ask(target: Target, deadline: float) -> bytes:
             await self._signature(target, name, question.labels)
             request = message(model_spec={"signature_name": name}, input=examples)
-            return write(
-                await self._servers.infer(
-                    target, request, timeout_seconds=timeout_seconds, metadata=question.metadata
-                )
+            result = await self._servers.infer(
+                target, request, timeout_seconds=deadline - _now(), metadata=question.metadata
             )
+            return write(result)
 
         return await self._answer(question, ask)
 
@@ -101,7 +104,7 @@ class Predictions:
         deadline = _now() + self._timeout_seconds
         target = self._book.resolve(question.ref)
         try:
-            return Answer(await ask(target, self._timeout_seconds), target.version)
+            return Answer(await ask(target, deadline), target.version)
         except Refused as refusal:
             if question.ref.version is not None or not _is_gone(refusal):
                 raise
@@ -109,7 +112,7 @@ class Predictions:
             successor = await self._book.wait_for_other(question.ref, target, patience_seconds)
             if successor is None:
                 raise
-        return Answer(await ask(successor, deadline - _now()), successor.version)
+        return Answer(await ask(successor, deadline), successor.version)
 
 
 def _is_gone(refusal: Refused) -> bool:

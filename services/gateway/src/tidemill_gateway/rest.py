@@ -69,6 +69,7 @@ class TfServingRest(BaseRoute):
     def __init__(
         self, predictions: Predictions, models: Models, *, max_body_bytes: int, allow_all_origins: bool
     ) -> None:
+        self._predictions = predictions
         self._answers = {
             Verb.PREDICT: predictions.predict,
             Verb.CLASSIFY: predictions.classify,
@@ -110,6 +111,7 @@ class TfServingRest(BaseRoute):
             return _preflight(headers)
         verb, ref = read_path(method, scope["raw_path"].decode("latin-1"))
         if verb in self._answers:
+            labels.model = self._predictions.model_label(ref)
             body = await read_body(receive, headers, self._max_body_bytes)
             answer = await self._answers[verb](Question(ref, body, labels, _metadata(headers)))
             return _Reply(Code.OK, 200, answer.body, answer.version)

@@ -47,6 +47,9 @@ class RouteBook:
         if self._routes is None:
             raise Refused(Code.UNAVAILABLE, "Expecting a route table from serving but got none yet")
 
+    def __contains__(self, model: str) -> bool:
+        return self._routes is not None and model in self._routes
+
     def models(self) -> list[str]:
         """Name every model that has a route, in alphabetical order."""
         return sorted(self._table())

@@ -56,8 +56,8 @@ class ModelServer:
     def configure(self, configs: Sequence[ModelConfig]) -> None:
         """Replace the whole configuration; what is no longer named is unloaded.
 
-        Returns before or after the models are loaded. TF Serving refuses a configuration as a whole (a label to
-        a version that went away meanwhile, for example); it keeps the last one then, and is told again later.
+        Returns before or after the models are loaded. TF Serving refuses a configuration as a whole (a label
+        to a version that went away, for example); it keeps the last one then, and is told again later.
         """
         models = [_config_message(config) for config in configs]
         request = tfserving.ReloadConfigRequest(config={"model_config_list": {"config": models}})

@@ -13,9 +13,10 @@ from tidemill_trainer.verdict import Champion
 
 def find_champion(store: ObjectStore, pipeline: str) -> ModelManifest | None:
     """Return the blessed model with the highest version, None when there is none."""
-    for _, model_id in sorted(Sequence(store, layout.MODEL_SEQUENCE, pipeline).keys().items(), reverse=True):
+    versions = Sequence(store, layout.MODEL_SEQUENCE, pipeline)
+    for version in reversed(versions.numbers()):
         try:
-            name = layout.model_manifest(pipeline, model_id)
+            name = layout.model_manifest(pipeline, versions.key(version))
             manifest = ModelManifest.model_validate_json(store.read(name))
         except ObjectNotFound:  # numbered, but not committed
             continue

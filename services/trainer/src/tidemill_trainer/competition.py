@@ -62,7 +62,7 @@ def examine(family: Family, trained: Trained, data: TrainingData, folder: Path, 
     from tidemill_trainer.export import write_warmup  # noqa: PLC0415
     from tidemill_trainer.servable import NotServable  # noqa: PLC0415
 
-    inputs = golden_inputs(data)
+    inputs = _golden_inputs(data)
     trained.export(folder)
     write_warmup(folder, data.pipeline, inputs)
     answers: NDArray[np.float32] = np.array([], np.float32)
@@ -84,8 +84,8 @@ def examine(family: Family, trained: Trained, data: TrainingData, folder: Path, 
     return Contestant(result, folder, _golden(inputs, answers))
 
 
-def golden_inputs(data: TrainingData) -> Columns:
-    """Return held-out rows spread over the file, and one row in which everything is missing."""
+def _golden_inputs(data: TrainingData) -> Columns:
+    """Return held-out rows, spread out, and one row in which everything is missing."""
     spread = np.linspace(0, len(data.held_out) - 1, GOLDEN_ROWS - 1).astype(np.int64)
     chosen = data.held_out.take(np.unique(spread)).columns
     return {

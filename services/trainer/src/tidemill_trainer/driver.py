@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
 from tidemill_contracts.event import EventData
-from tidemill_contracts.events import CandidateTrained, ModelRejected, Reason
+from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected, Reason
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.telling import Cause
+from tidemill_trainer import metrics
 from tidemill_trainer.launcher import Job, Launcher, State
 from tidemill_trainer.trainings import TOLD, Training, Trainings, Verdict
 
@@ -22,7 +23,6 @@ Tell = Callable[[EventData, Cause], None]
 
 # A step takes a few calls to the bucket, Pub/Sub and Kubernetes, each with its own deadline.
 STALLED_SECONDS = 300
-PAUSE_AFTER_ERROR_SECONDS = 5
 
 
 class Driver:
@@ -35,13 +35,25 @@ class Driver:
         tell: Tell,
         *,
         max_attempts: int,
+        pause_seconds: float = 5,
         on_told: Callable[[Training], None],
     ) -> None:
-        """Prepare; `on_told` is called with each training whose verdict was told."""
+        """Prepare.
+
+        Args:
+            trainings: Where everything is remembered.
+            launcher: What runs jobs.
+            tell: Publishes an event, or raises.
+            max_attempts: Failed jobs after which a training is given up.
+            pause_seconds: Time before a step that raised is taken again.
+            on_told: Called with each training whose verdict was told.
+        """
         self._trainings = trainings
         self._launcher = launcher
         self._tell = tell
         self._max_attempts = max_attempts
+        self._pause_seconds = pause_seconds
+        self._paused_until: dict[str, float] = {}
         self._on_told = on_told
         self._accepted: SimpleQueue[Training] = SimpleQueue()
         self._open: dict[str, Training] = {}
@@ -58,13 +70,9 @@ class Driver:
         self._open |= {training.name: training for training in self._trainings.without(TOLD)}
 
     def run(self, stop: threading.Event, poll_seconds: float) -> None:
-        """Work until asked to stop. What fails is logged, and tried again after a pause."""
+        """Work until asked to stop."""
         while not stop.is_set():
-            try:
-                self.step()
-            except Exception:  # noqa: BLE001 - the process boundary: the next turn starts from the bucket
-                get_logger().exception("driver-failed")
-                stop.wait(PAUSE_AFTER_ERROR_SECONDS)
+            self.step()
             self._turned_at = time.monotonic()
             with suppress(Empty):
                 self._admit(self._accepted.get(timeout=poll_seconds))
@@ -78,11 +86,23 @@ class Driver:
             )
 
     def step(self) -> None:
-        """Advance the training of every pipeline that has one, as far as possible without waiting."""
+        """Advance the training of every pipeline that has one, as far as possible without waiting.
+
+        What fails is logged, and tried again after a pause.
+        """
         while not self._accepted.empty():
             self._admit(self._accepted.get())
         for pipeline in sorted({training.pipeline for training in self._open.values()}):
+            if time.monotonic() >= self._paused_until.get(pipeline, 0):
+                self._try(pipeline)
+        metrics.OPEN.set(len(self._open))
+
+    def _try(self, pipeline: str) -> None:
+        try:
             self._advance(self._choose(pipeline))
+        except Exception:  # noqa: BLE001 - one pipeline's trouble must not hold up another; the bucket has it all
+            get_logger().exception("driver-failed", pipeline=pipeline)
+            self._paused_until[pipeline] = time.monotonic() + self._pause_seconds
 
     def _admit(self, training: Training) -> None:
         self._open[training.name] = training
@@ -114,6 +134,7 @@ class Driver:
         elif status.state is not State.ABSENT:
             detail = status.detail or "expected a model manifest, the job ended without one"
             self._trainings.add_failure(training, job.attempt, detail)
+            metrics.JOBS_FAILED.inc()
             get_logger().warning("job-failed", job_id=job.job_id, detail=detail)
         elif job.attempt > self._max_attempts:
             self._trainings.reject(
@@ -136,7 +157,10 @@ class Driver:
         self._trainings.mark(training, TOLD)
         self._on_told(training)
         del self._open[training.name], self._current[training.pipeline]
-        get_logger().info("verdict-told", model_id=training.model_id, verdict=type(verdict).__name__)
+        outcome = "blessed" if isinstance(verdict, ModelBlessed) else "rejected"
+        metrics.VERDICTS.labels(outcome).inc()
+        metrics.TRAINING_SECONDS.observe(verdict.seconds)
+        get_logger().info("verdict-told", model_id=training.model_id, outcome=outcome)
 
 
 def _given_up(training: Training, last_failure: Reason) -> ModelRejected:

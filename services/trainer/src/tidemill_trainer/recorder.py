@@ -6,6 +6,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from tidemill_runtime.logs import get_logger
+from tidemill_trainer import metrics
 from tidemill_trainer.trainings import RECORDED, TOLD, Training, Trainings
 
 POLL_SECONDS = 1
@@ -54,6 +55,7 @@ class Recorder:
             self._trainings.mark(training, RECORDED)
         except Exception as error:  # noqa: BLE001 - tracking may fail in any way; the model is served all the same
             get_logger().exception("recording-failed", model_id=training.model_id)
+            metrics.RECORDINGS_FAILED.inc()
             self._failure = error
             return False
         self._failure = None

@@ -20,7 +20,7 @@ from tidemill_transform.errors import Unfit
 from tidemill_transform.features import Choice, choose
 from tidemill_transform.outcomes import Outcomes
 from tidemill_transform.plan import Plan, Report, reconcile
-from tidemill_transform.validation import check_dataset, check_spec
+from tidemill_transform.validation import check_dataset, check_spec, without_unlabelled
 from tidemill_transform.warehouse import Warehouse
 from tidemill_transform.window import Window, read_window
 
@@ -44,13 +44,15 @@ class Transform:
         span = event.data
         if not isinstance(span, DatasetIngested):
             raise TypeError(f"expected DatasetIngested, received {type(span).__name__}")
-        window = read_window(self.store, span.pipeline, span.spec_digest, span.span)
+        spec = self._spec(span)
+        window = without_unlabelled(
+            read_window(self.store, span.pipeline, span.spec_digest, span.span), spec.label
+        )
         outcomes = Outcomes(self.store, window)
-        yield outcomes.find() or self._settle(window, outcomes)
+        yield outcomes.find() or self._settle(window, spec, outcomes)
 
-    def _settle(self, window: Window, outcomes: Outcomes) -> EventData:
+    def _settle(self, window: Window, spec: PipelineSpec, outcomes: Outcomes) -> EventData:
         began = time.monotonic()
-        spec = self._spec(window)
         newest = window.newest
         self.warehouse.load(spans_table(window.pipeline), f"span={newest}", [window.data_name(newest)])
         try:
@@ -80,8 +82,8 @@ class Transform:
         check_dataset(report, choice, spec.validation.min_rows)
         return report, choice
 
-    def _spec(self, window: Window) -> PipelineSpec:
-        name = layout.pinned_spec(window.pipeline, window.spec_digest)
+    def _spec(self, span: DatasetIngested) -> PipelineSpec:
+        name = layout.pinned_spec(span.pipeline, span.spec_digest)
         try:
             return parse_pipeline(self.store.read(name)).spec
         except ObjectNotFound as error:

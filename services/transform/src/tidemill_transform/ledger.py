@@ -76,7 +76,9 @@ class Ledger:
             "message_id": message.message_id,
             "time": message.publish_time,
             "code": attributes.get("tidemill-code", "delivery-attempts-exhausted"),
-            "reason": attributes.get("tidemill-reason"),
+            "reason": attributes.get(
+                "tidemill-reason", "Pub/Sub gave up after the last attempt to deliver it"
+            ),
             "subscription": attributes.get("tidemill-subscription")
             or attributes.get("CloudPubSubDeadLetterSourceSubscription"),
             "attributes": json.dumps(dict(attributes), sort_keys=True),

@@ -33,7 +33,7 @@ class Outcomes:
     def find(self) -> DatasetTransformed | DatasetRejected | None:
         """Return what this window came to; None when it has not been settled."""
         try:
-            return _told(CommittedDataset.model_validate_json(self.store.read(self._name(MANIFEST_FILE))))
+            return self._numbered()
         except ObjectNotFound:
             pass
         try:
@@ -50,7 +50,7 @@ class Outcomes:
             metrics.DATASETS.labels("transformed").inc()
             for fate in ("train", "eval", "unlabelled"):
                 metrics.ROWS.labels(fate).inc(report.total(f"rows_{fate}"))
-        return _told(CommittedDataset.model_validate_json(self.store.read(self._name(MANIFEST_FILE))))
+        return self._numbered()
 
     def reject(self, reasons: Sequence[Reason], seconds: float) -> DatasetRejected:
         """Commit that the window cannot be trained on."""
@@ -63,6 +63,13 @@ class Outcomes:
         if self.store.create(self._name(REJECTION_FILE), rejection.model_dump_json().encode()):
             metrics.DATASETS.labels("rejected").inc()
         return DatasetRejected.model_validate_json(self.store.read(self._name(REJECTION_FILE)))
+
+    def _numbered(self) -> DatasetTransformed:
+        """Tell the committed dataset, and that its number is taken: later files are held against it."""
+        told = _told(CommittedDataset.model_validate_json(self.store.read(self._name(MANIFEST_FILE))))
+        entry = layout.sequence_entry(layout.DATASET_SEQUENCE, told.pipeline, told.dataset)
+        self.store.create(entry, told.dataset_id.encode())
+        return told
 
     def _dataset(self, report: Report, choice: Choice, seconds: float) -> CommittedDataset:
         return CommittedDataset(

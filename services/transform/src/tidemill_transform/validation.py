@@ -1,16 +1,19 @@
 """What makes a window unfit to train on. Each check raises Unfit with all that it finds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 
 from tidemill_contracts.events import Reason
-from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_contracts.manifest import LABEL_COLUMN, Column
 from tidemill_contracts.pipeline import PipelineSpec
+from tidemill_transform.columns import schema_of
 from tidemill_transform.errors import Unfit
 from tidemill_transform.features import Choice
 from tidemill_transform.label import Label, check_label
 from tidemill_transform.plan import Report
+from tidemill_transform.window import Window
 
 
 def check_spec(spec: PipelineSpec, schema: pa.Schema) -> Label:
@@ -25,6 +28,23 @@ def check_spec(spec: PipelineSpec, schema: pa.Schema) -> Label:
     return label
 
 
+def without_unlabelled(window: Window, label: str) -> Window:
+    """Leave out earlier spans whose own columns cannot carry the label, so that none spoils those after it.
+
+    The newest span stays: whether it is fit is for `check_spec` to say, with the reason.
+    """
+    carries: dict[tuple[Column, ...], bool] = {}
+    for span in window.spans.values():
+        if span.columns not in carries:
+            carries[span.columns] = _carries(label, span.columns)
+    kept = {
+        number: span
+        for number, span in window.spans.items()
+        if number == window.newest or carries[span.columns]
+    }
+    return replace(window, spans=kept)
+
+
 def check_dataset(report: Report, choice: Choice, min_rows: int) -> None:
     """Check that there are enough labelled rows of both kinds on both sides, and columns to learn from."""
     if errors := [part.label_error for part in report.parts if part.label_error]:
@@ -37,6 +57,14 @@ def check_dataset(report: Report, choice: Choice, min_rows: int) -> None:
         ]
     if reasons:
         raise Unfit(*reasons)
+
+
+def _carries(label: str, columns: tuple[Column, ...]) -> bool:
+    try:
+        check_label(label, schema_of(columns))
+    except Unfit:
+        return False
+    return True
 
 
 def _too_few(report: Report, min_rows: int) -> Iterator[Reason]:
