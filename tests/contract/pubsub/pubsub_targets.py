@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.request import urlopen
 
 START_SECONDS = 20.0
 _SDK_ROOTS = ("/usr/lib/google-cloud-sdk", "/usr/lib64/google-cloud-sdk", "/opt/google-cloud-sdk")
@@ -30,8 +32,12 @@ class Broker:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, text=True)
+    def start(self, max_file_kilobytes: int | None = None) -> None:
+        """Start and wait until ready; with a limit, no file of the broker may grow past it."""
+        command = self._command()
+        if max_file_kilobytes is not None:
+            command = ["bash", "-c", f'ulimit -f {max_file_kilobytes}; exec "$@"', "bash", *command]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         ready = self._process.stdout.readline()
         assert ready, f"the broker ended with code {self._process.wait(START_SECONDS)} before it was ready"
@@ -39,7 +45,27 @@ class Broker:
         self.port = int(addresses["address"].rpartition(":")[2])
         self.metrics_address = addresses["metrics_address"]
 
-    def command(self) -> list[str]:
+    def fail_to_start(self) -> tuple[int, str]:
+        """Expect the broker to refuse to start; returns its exit code and what it said."""
+        ended = subprocess.run(
+            self._command(), capture_output=True, text=True, timeout=START_SECONDS, check=False
+        )
+        return ended.returncode, ended.stderr
+
+    def health(self, path: str) -> int:
+        """The HTTP status of `/livez` or `/readyz`."""
+        connection = HTTPConnection(self.metrics_address, timeout=START_SECONDS)
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by its name and labels, as Prometheus writes them."""
+        with urlopen(f"http://{self.metrics_address}/metrics", timeout=START_SECONDS) as response:
+            lines = response.read().decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {sample: float(value) for sample, _, value in samples}
+
+    def _command(self) -> list[str]:
         options = ["--port", str(self.port), "--data", str(self.data), "--metrics-port", "0"]
         return [sys.executable, "-m", "tidemill_local.broker", *options]
 

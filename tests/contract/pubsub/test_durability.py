@@ -1,70 +1,225 @@
 """What survives: every acknowledged publish and every confirmed ack, whenever the broker is killed."""
 
 import random
-import subprocess
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from google.cloud.pubsub_v1.subscriber.message import Message
-from google.pubsub_v1.types import Subscription
 from pubsub_site import CALL_SECONDS, Site
-from pubsub_targets import Broker, running_broker
+from pubsub_targets import Broker
 
 KILLS = 6
 PUBLISHERS = 3
-"""Threads, each with a topic of its own in the same broker."""
+BETWEEN_KILLS = 30
 
 
 @dataclass
 class Ledger:
     """What the clients of a broker under fire were told."""
 
-    published: set[str] = field(default_factory=set)
-    handled: set[str] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    published: list[str] = field(default_factory=list)
+    acked: set[str] = field(default_factory=set)
+    acked_twice: set[str] = field(default_factory=set)
+    published_all: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def publish(self, site: Site, topic: str) -> None:
+        while not self.stop.is_set():
+            self.published += site.publish(topic, b"x" * 200)
+
+    def consume(self, site: Site, subscription: str) -> None:
+        """An ack that returned is confirmed: its message must not be in any later pull."""
+        while not (self.published_all.is_set() and self.acked.issuperset(self.published)):
+            received = site.pull(subscription, 100, seconds=0.1)
+            ids = {each.message.message_id for each in received}
+            self.acked_twice |= ids & self.acked
+            site.ack(subscription, received)
+            self.acked |= ids
 
 
-def publish_until(stop: threading.Event, site: Site, topic: str, ledger: Ledger) -> None:
-    while not stop.is_set():
-        future = site.publisher.publish(topic, b"x" * 200)
-        message_id = future.result(CALL_SECONDS)
-        with ledger.lock:
-            ledger.published.add(message_id)
-
-
-def test_no_acknowledged_publish_is_lost_to_kills(own_broker: Broker, own_site: Site) -> None:
-    dice = random.Random(20_260_301)  # noqa: S311 - a seed for the moments of the kills
+def test_kills_lose_no_acknowledged_publish_and_repeat_no_confirmed_ack(
+    own_broker: Broker, own_site: Site
+) -> None:
+    dice = random.Random(20_260_301)
     topic = own_site.topic()
     subscription = own_site.subscription(topic)
-    ledger, stop = Ledger(), threading.Event()
-
-    def handle(message: Message) -> None:
-        message.ack()
-        with ledger.lock:
-            ledger.handled.add(message.message_id)
-
-    pull = own_site.subscriber.subscribe(subscription, handle)
-    threads = [
-        threading.Thread(target=publish_until, args=(stop, own_site, topic, ledger)) for _ in range(PUBLISHERS)
-    ]
-    for thread in threads:
+    ledger = Ledger()
+    consumer = threading.Thread(target=ledger.consume, args=(own_site, subscription))
+    publishers = [threading.Thread(target=ledger.publish, args=(own_site, topic)) for _ in range(PUBLISHERS)]
+    for thread in (consumer, *publishers):
         thread.start()
-    for _ in range(KILLS):
-        time.sleep(dice.uniform(0.3, 1.2))
+
+    for kill in range(1, KILLS + 1):
+        await_true(lambda: len(ledger.published) >= kill * BETWEEN_KILLS)  # noqa: B023 - used at once
+        time.sleep(dice.uniform(0, 0.3))
         own_broker.kill()
         own_broker.start()
-    stop.set()
-    for thread in threads:
+    ledger.stop.set()
+    for thread in publishers:
         thread.join(CALL_SECONDS)
-    _await(lambda: ledger.published <= ledger.handled)
-    pull.cancel()
-    pull.result(CALL_SECONDS)
+    ledger.published_all.set()
+    consumer.join(CALL_SECONDS)
 
-    assert len(ledger.published) > KILLS
-    assert ledger.published <= ledger.handled
+    assert len(ledger.published) >= KILLS * BETWEEN_KILLS
+    assert len(set(ledger.published)) == len(ledger.published)
+    assert set(ledger.published) <= ledger.acked
+    assert ledger.acked_twice == set()
+    assert own_site.pull(subscription, seconds=0.5) == []
+
+
+def test_a_restart_brings_back_what_was_not_acked_and_nothing_else(
+    own_broker: Broker, own_site: Site
+) -> None:
+    topic = own_site.topic(labels={"a": "b"})
+    first, second = own_site.subscription(topic), own_site.subscription(topic, filter='attributes.kind = "b"')
+    own_site.publish(topic, b"1", kind="a")
+    own_site.publish(topic, b"2", kind="b")
+    own_site.ack(first, [each for each in own_site.pull(first, 2) if each.message.data == b"1"])
+
+    own_broker.kill()
+    own_broker.start()
+
+    assert dict(own_site.raw_publisher.get_topic(topic=topic).labels) == {"a": "b"}
+    assert own_site.bodies(first, 2, seconds=0.5) == [b"2"]
+    assert own_site.bodies(second, 2, seconds=0.5) == [b"2"]
+
+
+def test_an_ack_id_from_before_a_restart_still_counts(own_broker: Broker, own_site: Site) -> None:
+    topic = own_site.topic()
+    subscription = own_site.subscription(topic)
+    own_site.publish(topic, b"x")
+    received = own_site.pull(subscription)
+
+    own_broker.kill()
+    own_broker.start()
+    own_site.ack(subscription, received)
+
+    assert own_site.pull(subscription, seconds=0.5) == []
+
+
+def test_delivery_attempts_survive_a_restart(own_broker: Broker, own_site: Site) -> None:
+    topic, graveyard = own_site.topic(), own_site.topic()
+    subscription = own_site.subscription(topic, dead_letter_policy={"dead_letter_topic": graveyard})
+    letters = own_site.subscription(graveyard)
+    own_site.publish(topic, b"poison")
+
+    attempts = []
+    for _ in range(5):
+        (received,) = own_site.pull(subscription)
+        attempts.append(received.delivery_attempt)
+        own_site.nack(subscription, [received])
+        own_broker.kill()
+        own_broker.start()
+
+    assert attempts == [1, 2, 3, 4, 5]
+    assert own_site.bodies(letters) == [b"poison"]
+    assert own_site.pull(subscription, seconds=0.3) == []
+
+
+def test_a_restart_of_the_broker_is_not_held_against_a_message(own_broker: Broker, own_site: Site) -> None:
+    topic = own_site.topic()
+    subscription = own_site.subscription(topic, dead_letter_policy={"dead_letter_topic": own_site.topic()})
+    own_site.publish(topic, b"x")
+    own_site.pull(subscription)
+
+    own_broker.kill()
+    own_broker.start()
+
+    assert own_site.pull(subscription)[0].delivery_attempt == 1
+
+
+def test_exactly_once_keeps_leases_over_a_restart(own_broker: Broker, own_site: Site) -> None:
+    topic = own_site.topic()
+    subscription = own_site.subscription(topic, enable_exactly_once_delivery=True)
+    own_site.publish(topic, b"x")
+    received = own_site.pull(subscription)
+
+    own_broker.kill()
+    own_broker.start()
+
+    assert own_site.pull(subscription, seconds=0.5) == []
+    own_site.ack(subscription, received)
+    with pytest.raises(exceptions.FailedPrecondition):
+        own_site.ack(subscription, received)
+
+
+def test_seeks_and_snapshots_survive_a_restart(own_broker: Broker, own_site: Site) -> None:
+    topic = own_site.topic()
+    subscription = own_site.subscription(topic)
+    own_site.publish(topic, b"x")
+    snapshot = "projects/contract/snapshots/kept"
+    own_site.subscriber.create_snapshot(name=snapshot, subscription=subscription)
+    own_site.bodies(subscription)
+
+    own_broker.kill()
+    own_broker.start()
+    own_site.subscriber.seek(request={"subscription": subscription, "snapshot": snapshot})
+    own_broker.kill()
+    own_broker.start()
+
+    assert own_site.bodies(subscription) == [b"x"]
+
+
+def test_a_listening_client_reconnects_by_itself(own_broker: Broker, own_site: Site) -> None:
+    topic = own_site.topic()
+    subscription = own_site.subscription(topic)
+
+    with own_site.listener(subscription) as listener:
+        own_site.publish(topic, b"before")
+        assert listener.next().data == b"before"
+        assert own_broker.terminate() == 0
+        own_broker.start()
+        own_site.publish(topic, b"after")
+        assert listener.next(10).data == b"after"
+
+
+def test_one_file_has_one_broker(own_broker: Broker) -> None:
+    second = Broker(own_broker.data)
+
+    code, error = second.fail_to_start()
+
+    assert code == 1
+    assert "another broker is using it" in error
+
+
+def test_a_port_in_use_is_refused(own_broker: Broker, tmp_path: Path) -> None:
+    second = Broker(tmp_path / "other.db", port=own_broker.port)
+
+    code, error = second.fail_to_start()
+
+    assert code == 1
+    assert f"cannot listen on 127.0.0.1:{own_broker.port}" in error
+
+
+def test_a_full_disk_fails_publishes_and_loses_nothing(own_broker: Broker, own_site: Site) -> None:
+    topic = own_site.topic()
+    subscription = own_site.subscription(topic)
+    own_site.publish(topic, b"safe")
+    own_broker.kill()
+    own_broker.start(max_file_kilobytes=200)
+
+    def publish_large() -> Any:
+        request = {"topic": topic, "messages": [{"data": b"x" * 500_000}]}
+        return own_site.raw_publisher.publish(request=request, timeout=CALL_SECONDS, retry=None)
+
+    await_true(lambda: own_broker.health("/readyz") == 200)
+    with pytest.raises(exceptions.ServiceUnavailable, match="nothing was recorded"):
+        publish_large()
+    assert own_broker.health("/readyz") == 503
+    assert own_broker.health("/livez") == 200
+    own_broker.kill()
+    own_broker.start()
+
+    assert own_site.bodies(subscription, 2, seconds=0.5) == [b"safe"]
+
+
+def await_true(condition: Any, seconds: float = 30.0) -> None:
+    """Wait for a condition, and say so if it never comes."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition did not come true within {seconds} s"
+        time.sleep(0.01)

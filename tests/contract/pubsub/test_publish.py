@@ -74,7 +74,9 @@ def test_ten_megabytes_are_the_limit(site: Site, size_bytes: int) -> None:
     topic = site.topic()
 
     with pytest.raises(exceptions.InvalidArgument, match="10000000"):
-        site.raw_publisher.publish(topic=topic, messages=[{"data": b"x" * size_bytes}], timeout=CALL_SECONDS, retry=None)
+        site.raw_publisher.publish(
+            topic=topic, messages=[{"data": b"x" * size_bytes}], timeout=CALL_SECONDS, retry=None
+        )
 
 
 def test_a_message_just_under_the_limit_arrives(site: Site) -> None:

@@ -98,22 +98,26 @@ class Messaging:
         leases = {ack_id: (*parse_ack_id(subscription, ack_id), seconds) for ack_id, seconds in changes}
         _refuse_stale(subscription, {ack_id: lease[:2] for ack_id, lease in leases.items()}, None)
         failed = [pending for lease in leases.values() for pending in subscription.delivery.modify(*lease)]
-        self.failed(subscription, failed)
-        subscription.feed.dispatch()
+        if failed:
+            await self.failed(subscription, failed)
         if subscription.delivery.policy.exactly_once:
             await self._record_leases(subscription, (seq for seq, _, _ in leases.values()))
 
-    def failed(self, subscription: SubscriptionRecord, failed: Sequence[Pending]) -> None:
-        """Record deliveries that ended without an ack; forward those that were the last attempt."""
-        if not failed:
-            return
+    def failed(self, subscription: SubscriptionRecord, failed: Sequence[Pending]) -> asyncio.Future[None]:
+        """Record deliveries that ended without an ack; forward those that were the last attempt.
+
+        Returns a future that ends once they are recorded.
+        """
         self._metrics.failed.inc(len(failed))
         delivery = subscription.delivery
-        if delivery.policy.max_delivery_attempts or delivery.policy.exactly_once:
-            self._write_unawaited([records.delivered(subscription.subscription_id, failed)])
+        is_counted = delivery.policy.max_delivery_attempts or delivery.policy.exactly_once
+        statements = [records.delivered(subscription.subscription_id, failed)] if is_counted else []
+        recorded = self._write(statements)
         for pending in failed:
             if delivery.is_exhausted(pending):
                 self._forward(subscription, pending)
+        subscription.feed.dispatch()
+        return recorded
 
     def settlement(self, subscription: SubscriptionRecord, seqs: Iterable[int]) -> Settlement:
         """How to write down that `subscription` is done with messages; `settle` is the effect."""
@@ -151,7 +155,7 @@ class Messaging:
                 if floor is None or message.seq < floor:
                     forgotten.append(message.seq)
         if forgotten:
-            self._write_unawaited(records.forget_messages(forgotten))
+            self._write(records.forget_messages(forgotten))
 
     def _address(self, topic: TopicRecord, message: Any) -> _Outgoing:
         seq = self._registry.next_seq()
@@ -191,8 +195,11 @@ class Messaging:
         leased = [pending[seq] for seq in seqs if seq in pending]
         await self._journal.write([records.delivered(subscription.subscription_id, leased)])
 
-    def _write_unawaited(self, statements: Sequence[Statement]) -> None:
-        self._journal.write(statements).add_done_callback(_log_failure)
+    def _write(self, statements: Sequence[Statement]) -> asyncio.Future[None]:
+        """Write what nobody may be waiting for, and so log a failure."""
+        written = self._journal.write(statements)
+        written.add_done_callback(_log_failure)
+        return written
 
     def _forward(self, subscription: SubscriptionRecord, pending: Pending) -> None:
         """Move a message to the dead-letter topic in one commit, or try again later."""
@@ -251,4 +258,4 @@ def _refuse_stale(
 def _log_failure(done: asyncio.Future[None]) -> None:
     error = done.exception()
     if error is not None:
-        _log.error("a change that nobody waits for was not recorded: %s", error)
+        _log.error("a change to deliveries was not recorded: %s", error)
