@@ -10,19 +10,26 @@ How the components are wired; what a deployment may choose is in values.yaml.
   alone      there must never be two of it
 */}}
 {{- define "tidemill.components" -}}
-ingest: {ports: {http: 8082}, public: true, calls: [], addresses: {}, google: true}
-transform: {ports: {}, calls: [], addresses: {}, google: true}
+ingest:
+  ports: {http: 8082}
+  public: true
+  calls: []
+  addresses: {}
+  values: {BUCKET_URL: bucketUrl}
+  google: true
+transform: {ports: {}, calls: [], addresses: {}, values: {BUCKET_URL: bucketUrl}, google: true}
 trainer:
   ports: {}
   calls: []
   addresses: {}
-  values: {TRACKING_URI: trackingUri}
+  values: {BUCKET_URL: bucketUrl, TRACKING_URI: trackingUri}
   google: true
   alone: true
 serving:
   ports: {grpc: 8510}
   calls: [model-server]
   addresses: {MODEL_SERVER_ADDRESS: model-server}
+  values: {BUCKET_URL: bucketUrl}
   google: true
   alone: true
 gateway:

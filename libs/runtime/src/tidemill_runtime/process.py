@@ -12,21 +12,31 @@ from tidemill_runtime.settings import ServiceSettings
 
 @contextmanager
 def running(
-    consumers: Sequence[Consumer], settings: ServiceSettings, *, ready: Mapping[str, Check] | None = None
+    consumers: Sequence[Consumer],
+    settings: ServiceSettings,
+    *,
+    live: Mapping[str, Check] | None = None,
+    ready: Mapping[str, Check] | None = None,
 ) -> Iterator[threading.Event]:
     """Answer probes and handle messages while the block runs; yield the event that SIGTERM and Ctrl-C set.
 
     Args:
         consumers: What the service listens to; each is part of liveness and readiness.
+        live: Further checks that raise when only a restart helps.
         ready: Further checks that raise when something the service needs does not answer.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    live = {consumer.name: consumer.check_alive for consumer in consumers}
-    answers = {consumer.name: consumer.check_ready for consumer in consumers}
+    alive = {consumer.name: consumer.check_alive for consumer in consumers}
+    answer = {consumer.name: consumer.check_ready for consumer in consumers}
     with ExitStack() as stack:
-        ops = OpsServer(settings.host, settings.metrics_port, live=live, ready={**answers, **(ready or {})})
+        ops = OpsServer(
+            settings.host,
+            settings.metrics_port,
+            live={**alive, **(live or {})},
+            ready={**answer, **(ready or {})},
+        )
         ops.start()
         stack.callback(ops.stop)
         for consumer in consumers:

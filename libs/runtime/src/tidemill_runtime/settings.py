@@ -1,4 +1,4 @@
-"""The settings every service has. Each service adds its own, reads them once and passes them down."""
+"""The settings every service has. Each adds its own, reads them once and passes them down."""
 
 from typing import Literal
 
@@ -12,9 +12,6 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TIDEMILL_", frozen=True, extra="ignore")
 
     project: str = Field(default="tidemill", description="Google Cloud project of topics and subscriptions.")
-    bucket_url: str = Field(
-        pattern=r"^(gs://[^/]+|file:///.+)$", description="The bucket, `gs://NAME` or `file:///FOLDER`."
-    )
     host: str = Field(default="127.0.0.1", description="Address that servers of this process bind to.")
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="Port of /metrics, /livez, /readyz.")
     log_format: Literal["json", "text"] = Field(default="json", description="`json` is for Cloud Logging.")
@@ -22,3 +19,11 @@ class ServiceSettings(BaseSettings):
         default="INFO", description="Least level."
     )
     shutdown_seconds: float = Field(default=10, gt=0, description="Time that work in hand has to finish.")
+
+
+class StorageSettings(ServiceSettings):
+    """The settings of a service that works on the bucket."""
+
+    bucket_url: str = Field(
+        pattern=r"^(gs://[^/]+|file:///.+)$", description="The bucket, `gs://NAME` or `file:///FOLDER`."
+    )

@@ -98,8 +98,10 @@ class Messaging:
         leases = {ack_id: (*parse_ack_id(subscription, ack_id), seconds) for ack_id, seconds in changes}
         _refuse_stale(subscription, {ack_id: lease[:2] for ack_id, lease in leases.items()}, None)
         failed = [pending for lease in leases.values() for pending in subscription.delivery.modify(*lease)]
-        if failed:
-            await self.failed(subscription, failed)
+        recorded = self.failed(subscription, failed) if failed else None
+        subscription.feed.dispatch()
+        if recorded is not None:
+            await recorded
         if subscription.delivery.policy.exactly_once:
             await self._record_leases(subscription, (seq for seq, _, _ in leases.values()))
 
@@ -116,7 +118,6 @@ class Messaging:
         for pending in failed:
             if delivery.is_exhausted(pending):
                 self._forward(subscription, pending)
-        subscription.feed.dispatch()
         return recorded
 
     def settlement(self, subscription: SubscriptionRecord, seqs: Iterable[int]) -> Settlement:

@@ -5,10 +5,10 @@ from tempfile import gettempdir
 
 from pydantic import Field
 
-from tidemill_runtime.settings import ServiceSettings
+from tidemill_runtime.settings import StorageSettings
 
 
-class Settings(ServiceSettings):
+class Settings(StorageSettings):
     """Read once, in `main`."""
 
     port: int = Field(default=8082, ge=0, le=65535, description="Port of the upload API.")

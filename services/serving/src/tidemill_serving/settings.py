@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from tidemill_runtime.settings import ServiceSettings
+from tidemill_runtime.settings import StorageSettings
 
 
-class Settings(ServiceSettings):
+class Settings(StorageSettings):
     """Read once, in `main`."""
 
     control_port: int = Field(default=8510, ge=0, le=65535, description="Port of the Routes gRPC service.")

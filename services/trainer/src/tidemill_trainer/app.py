@@ -43,8 +43,8 @@ def main() -> None:
             project=settings.project,
             publisher=publisher,
         )
-        ready = {"driver": driver.check_alive, "tracking": recorder.check_ready}
-        with running([consumer], settings, ready=ready) as stop:
+        live, ready = {"driver": driver.check_alive}, {"tracking": recorder.check_ready}
+        with running([consumer], settings, live=live, ready=ready) as stop:
             threading.Thread(target=recorder.run, args=(stop,), name="recorder", daemon=True).start()
             driver.run(stop, settings.poll_seconds)
 

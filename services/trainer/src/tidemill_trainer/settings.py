@@ -7,13 +7,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidemill_runtime.settings import ServiceSettings
+from tidemill_runtime.settings import StorageSettings
 
 # What the libraries only take from the environment: no usage reports, and no start-up chatter on every job.
 LIBRARY_DEFAULTS = {"MLFLOW_DISABLE_TELEMETRY": "true", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
-class Settings(ServiceSettings):
+class Settings(StorageSettings):
     """Read once, in `main` of the service and of a job."""
 
     tracking_uri: str = Field(

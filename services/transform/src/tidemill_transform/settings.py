@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from tidemill_runtime.settings import ServiceSettings
+from tidemill_runtime.settings import StorageSettings
 
 # `DirectRunner` would try Prism first, a binary that it downloads; this names the runner behind it.
 IN_MEMORY = ("--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
 
 
-class Settings(ServiceSettings):
+class Settings(StorageSettings):
     """Read once, in `main`."""
 
     beam_options: tuple[str, ...] = Field(
