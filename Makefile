@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARTS := libs/contracts libs/runtime services/ingest services/transform services/trainer services/serving \
   services/gateway local
+TESTS := $(foreach part,$(PARTS),$(part)/tests) tests/contract tests/deploy tests/integration tests/chaos
 export UV_PYTHON := $(BIN)/python
 
 .DEFAULT_GOAL := help
@@ -31,9 +32,10 @@ lint: setup-dev
 
 types: setup-dev
 	$(BIN)/mypy $(foreach part,$(PARTS),$(part)/src)
+	@for tests in $(TESTS); do $(BIN)/mypy $$tests || exit 1; done
 
 test-fast: setup-dev ## Each part's own tests
-	$(BIN)/pytest -q $(foreach part,$(PARTS),$(part)/tests) tests/contract tests/deploy
+	$(BIN)/pytest -q $(filter-out tests/integration tests/chaos,$(TESTS))
 
 test-integration: setup-dev ## All services together, as real processes
 	$(BIN)/pytest -q tests/integration
@@ -56,6 +58,7 @@ $(VENV)/.run: $(VENV)/.uv requirements/run.txt $(foreach part,$(PARTS),$(part)/p
 	@echo "Installing Tidemill (about 3 GB, most of it TensorFlow) ..."
 	@$(BIN)/uv pip install -q --require-hashes -r requirements/run.txt
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation $(foreach part,$(PARTS),-e $(part))
+	@sync # what was just written would otherwise slow the first start down
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt

@@ -203,13 +203,9 @@ def test_a_full_disk_fails_publishes_and_loses_nothing(own_broker: Broker, own_s
     own_broker.kill()
     own_broker.start(max_file_kilobytes=200)
 
-    def publish_large() -> Any:
-        request = {"topic": topic, "messages": [{"data": b"x" * 500_000}]}
-        return own_site.raw_publisher.publish(request=request, timeout=CALL_SECONDS, retry=None)
-
     await_true(lambda: own_broker.health("/readyz") == 200)
     with pytest.raises(exceptions.ServiceUnavailable, match="nothing was recorded"):
-        publish_large()
+        own_site.publish_raw(topic, {"data": b"x" * 500_000})
     assert own_broker.health("/readyz") == 503
     assert own_broker.health("/livez") == 200
     own_broker.kill()

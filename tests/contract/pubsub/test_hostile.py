@@ -3,6 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from google.api_core import exceptions
 from pubsub_site import PROJECT, STREAM_SECONDS, Site
 from pubsub_stream import Requests
 from pubsub_targets import Broker
@@ -77,6 +79,18 @@ def test_a_backlog_beyond_memory_comes_back_from_the_file(own_broker: Broker, ow
         assert {message.data[:2] for message in listener.take(40, seconds=30)} == {
             b"%02d" % number for number in range(40)
         }
+
+
+@pytest.mark.parametrize("size_bytes", [20_000_000, 80_000_000])
+def test_a_huge_request_is_refused_and_the_broker_goes_on(own_site: Site, size_bytes: int) -> None:
+    topic = own_site.topic()
+    subscription = own_site.subscription(topic)
+
+    with pytest.raises((exceptions.InvalidArgument, exceptions.ResourceExhausted)):
+        own_site.publish_raw(topic, {"data": b"x" * size_bytes})
+    own_site.publish(topic, b"small")
+
+    assert own_site.bodies(subscription) == [b"small"]
 
 
 def test_metrics_tell_what_happened(own_broker: Broker, own_site: Site) -> None:

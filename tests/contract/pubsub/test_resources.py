@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from google.api_core import exceptions
 from google.cloud import pubsub_v1
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.pubsub_v1.types import Subscription, Topic
 from pubsub_site import CALL_SECONDS, PROJECT, Site
 
@@ -59,7 +60,7 @@ def test_absent_resources_are_not_found(site: Site) -> None:
     calls: list[Any] = [
         lambda: publisher.get_topic(topic=ABSENT_TOPIC),
         lambda: publisher.delete_topic(topic=ABSENT_TOPIC),
-        lambda: publisher.publish(topic=ABSENT_TOPIC, messages=[{"data": b"x"}]),
+        lambda: site.publish_raw(ABSENT_TOPIC, {"data": b"x"}),
         lambda: site.subscription(ABSENT_TOPIC),
         lambda: subscriber.get_subscription(subscription=ABSENT_SUBSCRIPTION),
         lambda: subscriber.delete_subscription(subscription=ABSENT_SUBSCRIPTION),
@@ -90,7 +91,7 @@ def test_a_topic_is_updated_field_by_field(site: Site) -> None:
     topic = site.topic(labels={"a": "1"})
     changes = Topic(name=topic, labels={"b": "2"}, message_retention_duration={"seconds": 600})
 
-    updated = site.raw_publisher.update_topic(topic=changes, update_mask={"paths": ["labels"]})
+    updated = site.raw_publisher.update_topic(topic=changes, update_mask=FieldMask(paths=["labels"]))
 
     assert (dict(updated.labels), bool(updated.message_retention_duration)) == ({"b": "2"}, False)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import uuid
 from base64 import b64encode
 from pathlib import Path
@@ -14,6 +15,7 @@ from tidemill_runtime.objects import ObjectInfo, ObjectNotFound
 # Names starting with a dot are not objects: half-written files live in this one until they are complete.
 STAGING = ".staging"
 CHUNK_BYTES = 1 << 20
+RENAME_LEAD_NS = 20_000_000
 
 
 class FolderStore:
@@ -76,8 +78,7 @@ class FolderStore:
         self._ready(name)
         staged = self._staged_path()
         shutil.move(path, staged)
-        # A moved file keeps its time; a new generation has the time it became readable.
-        os.utime(staged)
+        _stamp(staged)
         staged.replace(self._path(name))
 
     def download(self, name: str, path: Path) -> None:
@@ -117,7 +118,18 @@ class FolderStore:
     def _stage(self, data: bytes) -> Path:
         staged = self._staged_path()
         staged.write_bytes(data)
+        _stamp(staged)
         return staged
+
+
+def _stamp(staged: Path) -> None:
+    """Give a file the time it becomes readable, not the one it was moved here with.
+
+    A little earlier, in fact: a rename that is clearly later than the last write tells whoever watches the folder
+    that the file is complete.
+    """
+    time_ns = time.time_ns() - RENAME_LEAD_NS
+    os.utime(staged, ns=(time_ns, time_ns))
 
 
 def _generation(file: BinaryIO) -> int:

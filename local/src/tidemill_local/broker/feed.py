@@ -20,7 +20,7 @@ class Feed:
     """Joins a `Subscription` to the event loop. `on_failed` hears of deliveries that ended without an ack."""
 
     def __init__(
-        self, delivery: Subscription, clock: Clock, on_failed: Callable[[list[Pending]], None]
+        self, delivery: Subscription, clock: Clock, on_failed: Callable[[list[Pending]], object]
     ) -> None:
         self.delivery = delivery
         self._clock = clock

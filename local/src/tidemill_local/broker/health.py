@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable, Iterable
 from threading import Thread
-from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
@@ -41,14 +40,16 @@ def serve_health(
     Raises:
         ListenError: the address cannot be bound.
     """
-    metrics: Any = make_wsgi_app(registry)
-    checks = {"/livez": heartbeat.is_alive, "/readyz": lambda: heartbeat.is_alive() and is_ready()}
+    metrics: WSGIApplication = make_wsgi_app(registry)
+    checks: dict[str, Callable[[], bool]] = {
+        "/livez": heartbeat.is_alive,
+        "/readyz": lambda: heartbeat.is_alive() and is_ready(),
+    }
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         check = checks.get(environ["PATH_INFO"])
         if check is None:
-            body: Iterable[bytes] = metrics(environ, start_response)
-            return body
+            return metrics(environ, start_response)
         passed = check()
         start_response("200 OK" if passed else "503 Service Unavailable", [("Content-Type", "text/plain")])
         return [b"ok\n" if passed else b"failing\n"]

@@ -1,8 +1,6 @@
 """Pipelines from the outside: their specs go in, files are dropped for them, and their story is followed."""
 
-import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,9 +16,6 @@ from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
 from tidemill_local.cli.story import tell
 
-# A rename that is dated later than the last write tells the watcher that the file is complete; the file
-# system's clock is up to this much behind.
-CLOCK_TICK_NS = 20_000_000
 CHECK_SECONDS = 0.5
 
 
@@ -61,14 +56,10 @@ def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
         shutil.copyfile(file, staged)
     except OSError as error:
         raise CommandFailed(f"expected a file to drop in {file}: {error.strerror}") from error
-    written_ns = time.time_ns() - CLOCK_TICK_NS
-    os.utime(staged, ns=(written_ns, written_ns))
     name = layout.drop(pipeline, file.name)
-    size_bytes = staged.stat().st_size
-    target = Path(running.store.uri(name))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staged.replace(target)
-    return Drop(name, written_ns // 1000, size_bytes)
+    running.store.upload(name, staged)
+    stored = running.store.stat(name)
+    return Drop(name, stored.generation, stored.size_bytes)
 
 
 def story_of(drop: Drop, feed: EventFeed, check: Callable[[], object]) -> Iterator[Event]:
