@@ -16,9 +16,7 @@ from tidemill_gateway.settings import Settings
 @contextmanager
 def running_gateway(serving_address: str, **changes: Any) -> Iterator[httpx.Client]:
     """Run a gateway on a port of its own; yields a client of it."""
-    settings = Settings(
-        serving_address=serving_address, metrics_port=0, rest_port=0, **changes
-    )
+    settings = Settings(serving_address=serving_address, metrics_port=0, rest_port=0, **changes)
     config = uvicorn.Config(create_app(settings), port=0, log_config=None, lifespan="on", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -3,13 +3,16 @@
 import random
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from pubsub_site import CALL_SECONDS, Site
+from pubsub_site import CALL_SECONDS, STREAM_SECONDS, Site
+from pubsub_stream import Requests
 from pubsub_targets import Broker
 
 KILLS = 6
@@ -120,16 +123,41 @@ def test_delivery_attempts_survive_a_restart(own_broker: Broker, own_site: Site)
     assert own_site.pull(subscription, seconds=0.3) == []
 
 
-def test_a_restart_of_the_broker_is_not_held_against_a_message(own_broker: Broker, own_site: Site) -> None:
+@pytest.mark.parametrize("how", [Broker.kill, Broker.terminate])
+def test_a_restart_of_the_broker_is_not_held_against_a_message(
+    own_broker: Broker, own_site: Site, how: Callable[[Broker], object]
+) -> None:
     topic = own_site.topic()
     subscription = own_site.subscription(topic, dead_letter_policy={"dead_letter_topic": own_site.topic()})
     own_site.publish(topic, b"x")
-    own_site.pull(subscription)
+    requests = Requests(subscription, client_id="me")
+    responses = own_site.subscriber.streaming_pull(requests=iter(requests), timeout=STREAM_SECONDS)
+    assert next(responses).received_messages[0].delivery_attempt == 1
 
-    own_broker.kill()
+    how(own_broker)
+    with pytest.raises(exceptions.ServiceUnavailable):
+        next(responses)
+    requests.close()
     own_broker.start()
 
     assert own_site.pull(subscription)[0].delivery_attempt == 1
+
+
+def test_a_pull_that_waits_is_told_when_the_broker_stops(own_broker: Broker, own_site: Site) -> None:
+    subscription = own_site.subscription(own_site.topic())
+    with ThreadPoolExecutor(1) as pool:
+        pull = pool.submit(
+            own_site.subscriber.pull,
+            subscription=subscription,
+            max_messages=1,
+            timeout=CALL_SECONDS,
+            retry=None,
+        )
+        time.sleep(0.3)
+
+        assert own_broker.terminate() == 0
+
+        assert isinstance(pull.exception(STREAM_SECONDS), exceptions.ServiceUnavailable)
 
 
 def test_exactly_once_keeps_leases_over_a_restart(own_broker: Broker, own_site: Site) -> None:
@@ -172,6 +200,7 @@ def test_a_listening_client_reconnects_by_itself(own_broker: Broker, own_site: S
     with own_site.listener(subscription) as listener:
         own_site.publish(topic, b"before")
         assert listener.next().data == b"before"
+        await_true(lambda: own_broker.metrics()["tidemill_broker_messages_acknowledged_total"] == 1)
         assert own_broker.terminate() == 0
         own_broker.start()
         own_site.publish(topic, b"after")

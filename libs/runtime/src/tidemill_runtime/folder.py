@@ -125,8 +125,8 @@ class FolderStore:
 def _stamp(staged: Path) -> None:
     """Give a file the time it becomes readable, not the one it was moved here with.
 
-    A little earlier, in fact: a rename that is clearly later than the last write tells whoever watches the folder
-    that the file is complete.
+    A little earlier, in fact: a rename that is clearly later than the last write tells whoever watches the
+    folder that the file is complete.
     """
     time_ns = time.time_ns() - RENAME_LEAD_NS
     os.utime(staged, ns=(time_ns, time_ns))

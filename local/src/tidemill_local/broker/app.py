@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import logging
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +15,7 @@ import grpc
 
 from tidemill_local.broker.catalog import Catalog
 from tidemill_local.broker.delivery import Clock
-from tidemill_local.broker.errors import ListenError
+from tidemill_local.broker.errors import ListenError, UnavailableError
 from tidemill_local.broker.health import Heartbeat, serve_health
 from tidemill_local.broker.journal import Journal
 from tidemill_local.broker.messaging import Messaging
@@ -28,6 +30,8 @@ from tidemill_local.broker.server import create_server
 from tidemill_local.broker.streaming import StreamingPull
 from tidemill_local.broker.subscriber_api import SubscriberApi
 
+_log = logging.getLogger(__name__)
+
 STOP_GRACE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 1.0
 
@@ -37,18 +41,18 @@ class Settings:
     """Where to listen and which file to keep. Port 0 chooses one; without a metrics port none are served."""
 
     data: Path
-    host: str = "127.0.0.1"
-    port: int = 8085
-    metrics_port: int | None = None
+    host: str
+    port: int
+    metrics_port: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Broker:
     """The assembled parts that `serve` drives."""
 
+    registry: Registry
     server: grpc.aio.Server
-    streaming: StreamingPull
-    sweep: partial[None]
+    sweep: Callable[[], None]
 
 
 async def serve(settings: Settings) -> None:
@@ -62,24 +66,21 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
+    heartbeat = Heartbeat()
     async with AsyncExitStack() as stack:
         journal = Journal(settings.data, observe_commit_seconds=metrics.commit_seconds.observe)
         stack.callback(journal.close)
         broker = _assemble(journal, metrics)
         addresses = {"address": f"{settings.host}:{_bind(broker.server, settings)}"}
-        await broker.server.start()
-        stack.push_async_callback(broker.server.stop, STOP_GRACE_SECONDS)
-        stack.callback(broker.streaming.close)
-        heartbeat = Heartbeat()
         if settings.metrics_port is not None:
-            health = serve_health(
-                (settings.host, settings.metrics_port),
-                metrics.registry,
-                heartbeat,
-                lambda: journal.is_writable,
-            )
+            address = (settings.host, settings.metrics_port)
+            health = serve_health(address, metrics.registry, heartbeat, lambda: journal.is_writable)
             stack.callback(health.shutdown)
             addresses["metrics_address"] = f"{settings.host}:{health.server_port}"
+        await broker.server.start()
+        stack.push_async_callback(broker.server.stop, STOP_GRACE_SECONDS)
+        stack.callback(broker.registry.close)
+        heartbeat.beat()
         print(json.dumps(addresses), flush=True)  # noqa: T201 - the supervisor reads this line
         await _run_until(stop, heartbeat, broker.sweep)
 
@@ -97,14 +98,12 @@ def _assemble(journal: Journal, metrics: Metrics) -> _Broker:
     retention = Retention(registry, messaging)
     catalog = Catalog(registry, messaging, retention)
     replay = Replay(registry, messaging, retention)
-    streaming = StreamingPull(registry, messaging)
     restore(registry, catalog)
     publisher = PublisherApi(registry, catalog, messaging)
-    subscriber = SubscriberApi(registry, catalog, messaging, replay, streaming)
+    subscriber = SubscriberApi(registry, catalog, messaging, replay, StreamingPull(registry, messaging))
     server = create_server([publisher.handler(), subscriber.handler()])
-    return _Broker(
-        server, streaming, partial(retention.sweep, catalog.delete_subscription, replay.delete_snapshot)
-    )
+    sweep = partial(retention.sweep, catalog.delete_subscription, replay.delete_snapshot)
+    return _Broker(registry, server, sweep)
 
 
 def _bind(server: grpc.aio.Server, settings: Settings) -> int:
@@ -116,12 +115,15 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> int:
     return port
 
 
-async def _run_until(stop: asyncio.Event, heartbeat: Heartbeat, sweep: partial[None]) -> None:
+async def _run_until(stop: asyncio.Event, heartbeat: Heartbeat, sweep: Callable[[], None]) -> None:
     next_sweep = time.monotonic() + SWEEP_SECONDS
     while not stop.is_set():
         heartbeat.beat()
         if time.monotonic() >= next_sweep:
             next_sweep += SWEEP_SECONDS
-            sweep()
+            try:
+                sweep()
+            except UnavailableError as error:
+                _log.warning("retention waits for the next round: %s", error)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), HEARTBEAT_SECONDS)

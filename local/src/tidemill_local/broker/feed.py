@@ -60,9 +60,9 @@ class Feed:
         Exactly-once delivery has promised the whole ack deadline, and keeps to it.
         """
         self._joined.discard(consumer)
-        if self.delivery.policy.exactly_once:
+        if self.delivery.policy.exactly_once or self._closed_by is not None:
             return
-        if consumer.client_id and self._closed_by is None:
+        if consumer.client_id:
             self._departed[consumer.client_id] = consumer
             asyncio.get_running_loop().call_later(RETURN_GRACE_SECONDS, self._abandon, consumer)
         else:
@@ -102,7 +102,7 @@ class Feed:
         self._set_timer()
 
     def close(self, error: BrokerError) -> None:
-        """End every consumer with `error`, now and from now on."""
+        """End every consumer with `error`, now and from now on; what they held is not held against it."""
         self._closed_by = error
         for waiting in self._waiting.values():
             if not waiting.done():
@@ -126,7 +126,7 @@ class Feed:
         return max(1, sum(1 for consumer in self._joined if consumer.has_room()))
 
     def _abandon(self, consumer: Consumer) -> None:
-        if self._departed.get(consumer.client_id) is consumer:
+        if self._departed.get(consumer.client_id) is consumer and self._closed_by is None:
             del self._departed[consumer.client_id]
             self._release(consumer)
 

@@ -1,5 +1,6 @@
 """Metrics, liveness and readiness over HTTP, served from a thread of its own."""
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from threading import Thread
@@ -14,10 +15,10 @@ STALLED_AFTER_SECONDS = 5.0
 
 
 class Heartbeat:
-    """The event loop's pulse: `beat` is called from the loop, `is_alive` from anywhere."""
+    """The event loop's pulse: `beat` is called from the loop once it serves, `is_alive` from anywhere."""
 
     def __init__(self) -> None:
-        self._last = time.monotonic()
+        self._last = -math.inf
 
     def beat(self) -> None:
         self._last = time.monotonic()

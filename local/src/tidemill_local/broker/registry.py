@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from tidemill_local.broker.delivery import Clock, Message
-from tidemill_local.broker.errors import NotFoundError
+from tidemill_local.broker.errors import NotFoundError, UnavailableError
 from tidemill_local.broker.feed import Feed
 from tidemill_local.broker.filters import Predicate
 from tidemill_local.broker.journal import Journal
@@ -120,6 +120,11 @@ class Registry:
     def snapshots_of(self, topic: TopicRecord) -> list[SnapshotRecord]:
         """The snapshots that hold messages of `topic`."""
         return [snapshot for snapshot in self.snapshots.values() if snapshot.topic is topic]
+
+    def close(self) -> None:
+        """End all streams and waiting pulls with UNAVAILABLE, upon which clients connect again."""
+        for subscription in self.subscriptions.values():
+            subscription.feed.close(UnavailableError("The broker is shutting down; connect again."))
 
     def backlog(self) -> list[tuple[str, int]]:
         """The name and number of unsettled messages of each subscription."""

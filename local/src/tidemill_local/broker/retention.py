@@ -9,7 +9,7 @@ from tidemill_local.broker import records
 from tidemill_local.broker.messaging import Messaging
 from tidemill_local.broker.registry import MICROSECONDS, Registry, SubscriptionRecord, TopicRecord, now_us
 
-SWEEP_SECONDS = 10.0
+SWEEP_SECONDS = 60.0
 
 
 class Retention:

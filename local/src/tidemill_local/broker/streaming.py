@@ -21,14 +21,9 @@ class StreamingPull:
     def __init__(self, registry: Registry, messaging: Messaging) -> None:
         self._registry = registry
         self._messaging = messaging
-        self._closing = asyncio.Event()
-
-    def close(self) -> None:
-        """End all streams with UNAVAILABLE, upon which clients reconnect."""
-        self._closing.set()
 
     async def run(self, requests: AsyncIterator[Any], context: Any) -> None:
-        """Serve one stream until the client, the subscription or the broker ends it.
+        """Serve one stream until the client or the feed of its subscription ends it.
 
         Raises:
             BrokerError: what the client is told.
@@ -40,13 +35,9 @@ class StreamingPull:
         consumer = subscription.feed.join(_consumer(first))
         stream = _Stream(self._messaging, subscription, consumer, context)
         try:
-            await _first_to_end(stream.send(), stream.listen(first, requests), self._shutdown())
+            await _first_to_end(stream.send(), stream.listen(first, requests))
         finally:
             subscription.feed.lose(consumer)
-
-    async def _shutdown(self) -> None:
-        await self._closing.wait()
-        raise UnavailableError("The broker is shutting down; connect again.")
 
 
 class _Stream:
