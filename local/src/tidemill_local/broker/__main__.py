@@ -1,7 +1,6 @@
 """`python -m tidemill_local.broker`: the command line of the broker."""
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -9,20 +8,22 @@ import uvloop
 
 from tidemill_local.broker.app import Settings, serve
 from tidemill_local.broker.errors import ListenError, StorageError
+from tidemill_runtime.logs import configure_logging
 
 
 def main() -> int:
     """Run the broker; the exit code is 1, with the reason on stderr, if it cannot start."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings, log_format = _arguments()
+    configure_logging("broker", log_format=log_format, level="INFO")
     try:
-        uvloop.run(serve(_settings()))
+        uvloop.run(serve(settings))
     except (StorageError, ListenError) as error:
         sys.stderr.write(f"tidemill broker: {error}\n")
         return 1
     return 0
 
 
-def _settings() -> Settings:
+def _arguments() -> tuple[Settings, str]:
     parser = argparse.ArgumentParser(prog="tidemill-broker", description="Cloud Pub/Sub on one file.")
     parser.add_argument("--data", type=Path, required=True, help="the file to keep everything in")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
@@ -30,8 +31,10 @@ def _settings() -> Settings:
     parser.add_argument(
         "--metrics-port", type=int, help="the port of /metrics, /livez and /readyz; 0 chooses one"
     )
+    parser.add_argument("--log-format", choices=("json", "text"), default="json", help="how to log to stderr")
     arguments = parser.parse_args()
-    return Settings(arguments.data, arguments.host, arguments.port, arguments.metrics_port)
+    settings = Settings(arguments.data, arguments.host, arguments.port, arguments.metrics_port)
+    return settings, arguments.log_format
 
 
 if __name__ == "__main__":

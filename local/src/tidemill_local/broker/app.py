@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import grpc
+from prometheus_client import REGISTRY
 
 from tidemill_local.broker.catalog import Catalog
 from tidemill_local.broker.delivery import Clock
 from tidemill_local.broker.errors import ListenError, UnavailableError
-from tidemill_local.broker.health import Heartbeat, serve_health
 from tidemill_local.broker.journal import Journal
 from tidemill_local.broker.messaging import Messaging
 from tidemill_local.broker.metrics import Metrics
@@ -29,11 +30,13 @@ from tidemill_local.broker.retention import SWEEP_SECONDS, Retention
 from tidemill_local.broker.server import create_server
 from tidemill_local.broker.streaming import StreamingPull
 from tidemill_local.broker.subscriber_api import SubscriberApi
+from tidemill_runtime.ops import OpsServer
 
 _log = logging.getLogger(__name__)
 
 STOP_GRACE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 1.0
+STALLED_AFTER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,24 @@ class _Broker:
     sweep: Callable[[], None]
 
 
+class Heartbeat:
+    """The event loop's pulse: `beat` is called from the loop once it serves, `check` from anywhere."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def beat(self) -> None:
+        self._last = time.monotonic()
+
+    def check(self) -> None:
+        """Raises `TimeoutError` if the loop has not turned lately."""
+        silent_seconds = time.monotonic() - self._last
+        if silent_seconds > STALLED_AFTER_SECONDS:
+            raise TimeoutError(
+                f"expected a turn of the event loop every second, the last was {silent_seconds} s ago"
+            )
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; print one JSON line with the bound addresses once ready.
 
@@ -65,7 +86,7 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    metrics = Metrics()
+    metrics = Metrics(REGISTRY)
     heartbeat = Heartbeat()
     async with AsyncExitStack() as stack:
         journal = Journal(settings.data, observe_commit_seconds=metrics.commit_seconds.observe)
@@ -73,10 +94,9 @@ async def serve(settings: Settings) -> None:
         broker = _assemble(journal, metrics)
         addresses = {"address": f"{settings.host}:{_bind(broker.server, settings)}"}
         if settings.metrics_port is not None:
-            address = (settings.host, settings.metrics_port)
-            health = serve_health(address, metrics.registry, heartbeat, lambda: journal.is_writable)
-            stack.callback(health.shutdown)
-            addresses["metrics_address"] = f"{settings.host}:{health.server_port}"
+            ops = _serve_ops(settings.host, settings.metrics_port, heartbeat, journal)
+            stack.callback(ops.stop)
+            addresses["metrics_address"] = f"{settings.host}:{ops.port}"
         await broker.server.start()
         stack.push_async_callback(broker.server.stop, STOP_GRACE_SECONDS)
         stack.callback(broker.registry.close)
@@ -113,6 +133,16 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> int:
     except RuntimeError as error:
         raise ListenError(f"cannot listen on {address}: {error}") from error
     return port
+
+
+def _serve_ops(host: str, port: int, heartbeat: Heartbeat, journal: Journal) -> OpsServer:
+    ready = {"loop": heartbeat.check, "journal": journal.check}
+    try:
+        ops = OpsServer(host, port, live={"loop": heartbeat.check}, ready=ready)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host}:{port}: {error}") from error
+    ops.start()
+    return ops
 
 
 async def _run_until(stop: asyncio.Event, heartbeat: Heartbeat, sweep: Callable[[], None]) -> None:

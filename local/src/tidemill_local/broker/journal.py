@@ -65,7 +65,7 @@ class Journal:
         self._path = path
         self._observe_commit_seconds = observe_commit_seconds
         self._queue: list[_Write] = []
-        self.is_writable = True
+        self._broken_by: sqlite3.Error | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
@@ -87,6 +87,11 @@ class Journal:
         elif version != SCHEMA_VERSION:
             raise StorageError(f"cannot open {self._path}: expected schema {SCHEMA_VERSION}, found {version}")
         self._connection.execute("COMMIT")
+
+    def check(self) -> None:
+        """Raises `UnavailableError` if the last commit failed."""
+        if self._broken_by is not None:
+            raise _unavailable(self._broken_by)
 
     def read(self, sql: str, *parameters: object) -> sqlite3.Cursor:
         """Run a query over what is committed."""
@@ -121,10 +126,10 @@ class Journal:
         try:
             self._commit(group)
         except sqlite3.Error as error:
-            self.is_writable = False
+            self._broken_by = error
             self._fail(group, error)
             return
-        self.is_writable = True
+        self._broken_by = None
         self._observe_commit_seconds(perf_counter() - started)
         for write in group:
             self._finish(write)
@@ -158,7 +163,8 @@ class Journal:
                 self._connection.execute("ROLLBACK")
         for write in group:
             if not write.done.done():
-                error = UnavailableError(
-                    f"The broker could not write to its file ({cause}); nothing was recorded."
-                )
-                write.done.set_exception(error)
+                write.done.set_exception(_unavailable(cause))
+
+
+def _unavailable(cause: sqlite3.Error) -> UnavailableError:
+    return UnavailableError(f"The broker could not write to its file ({cause}); nothing was recorded.")

@@ -207,9 +207,7 @@ class Messaging:
         topic = self._registry.topics.get(subscription.config.dead_letter_policy.dead_letter_topic)
         payload = self._registry.payloads.get(pending.message.seq)
         if topic is None or payload is None:
-            _log.warning(
-                "no dead-letter topic for %s; message %d stays", subscription.name, pending.message.seq
-            )
+            _log.warning("the dead-letter topic of %s is gone; its message stays", subscription.name)
             subscription.delivery.retry_forwarding(pending)
             return
         letter = self._address(topic, envelope.dead_letter(payload, subscription.name, pending.failures))
@@ -225,6 +223,10 @@ class Messaging:
                 subscription.delivery.retry_forwarding(pending)
                 subscription.feed.dispatch()
 
+        if not letter.subscriptions:
+            _log.warning(
+                "%s has no subscription; the dead letter of %s is lost", topic.name, subscription.name
+            )
         statements = [self._stored(topic, [letter]), *settlement.statements]
         self._journal.write(statements, apply).add_done_callback(retry)
 

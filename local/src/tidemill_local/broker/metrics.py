@@ -1,4 +1,4 @@
-"""Every metric of the broker, on a registry of its own."""
+"""Every metric of the broker."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,8 +13,8 @@ _COMMIT_BUCKETS = (0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 
 class Metrics:
     """Counters are totals over all topics and subscriptions."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
         # Messages stored or dropped for want of a subscriber; compare with acknowledged for the trend.
         self.published = self._counter("published", "Messages accepted from publishers.")
         self.delivered = self._counter("delivered", "Messages sent to consumers, redeliveries included.")
@@ -27,16 +27,16 @@ class Metrics:
         self.commit_seconds = Histogram(
             "tidemill_broker_commit_seconds",
             "Time of one group commit.",
-            registry=self.registry,
+            registry=self._registry,
             buckets=_COMMIT_BUCKETS,
         )
 
     def watch_backlog(self, backlog: Callable[[], Iterable[tuple[str, int]]]) -> None:
         """Export the unsettled messages per subscription, read at every scrape."""
-        self.registry.register(_Backlog(backlog))
+        self._registry.register(_Backlog(backlog))
 
     def _counter(self, name: str, help_text: str) -> Counter:
-        return Counter(f"tidemill_broker_messages_{name}_total", help_text, registry=self.registry)
+        return Counter(f"tidemill_broker_messages_{name}_total", help_text, registry=self._registry)
 
 
 class _Backlog(Collector):

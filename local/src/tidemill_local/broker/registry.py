@@ -13,6 +13,7 @@ from tidemill_local.broker.journal import Journal
 from tidemill_local.broker.names import DELETED_TOPIC, check_name
 from tidemill_local.broker.payloads import Payloads
 from tidemill_local.broker.subscription import Subscription
+from tidemill_local.broker.wire import PubsubMessage
 
 MICROSECONDS = 1_000_000
 
@@ -116,6 +117,11 @@ class Registry:
         if snapshot is None:
             raise NotFoundError(check_name("snapshots", name))
         return snapshot
+
+    def matches(self, subscription: SubscriptionRecord, seq: int) -> bool:
+        """Whether a stored message passes the subscription's filter."""
+        payload = self.payloads.get(seq) if subscription.config.filter else None
+        return payload is None or subscription.matches(PubsubMessage.FromString(payload).attributes)
 
     def snapshots_of(self, topic: TopicRecord) -> list[SnapshotRecord]:
         """The snapshots that hold messages of `topic`."""

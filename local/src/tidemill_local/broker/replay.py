@@ -17,7 +17,7 @@ from tidemill_local.broker.registry import (
     now_us,
 )
 from tidemill_local.broker.retention import Retention
-from tidemill_local.broker.wire import PubsubMessage, Snapshot
+from tidemill_local.broker.wire import Snapshot
 
 SNAPSHOT_SECONDS = 7 * 24 * 3600
 MIN_SNAPSHOT_SECONDS = 3600
@@ -113,7 +113,9 @@ class Replay:
             "SELECT seq, ordering_key, length(payload) FROM messages WHERE topic_id = ? ORDER BY seq",
             subscription.topic.topic_id,
         ).fetchall()
-        wanted = {row[0]: row for row in rows if is_unacked(row[0]) and self._matches(subscription, row[0])}
+        wanted = {
+            row[0]: row for row in rows if is_unacked(row[0]) and self._registry.matches(subscription, row[0])
+        }
         subscription.first_seq = min(subscription.first_seq, *wanted, self._registry.last_seq)
         settled = [row[0] for row in rows if row[0] >= subscription.first_seq and row[0] not in wanted]
         self._journal.commit(
@@ -135,7 +137,3 @@ class Replay:
         message = self._registry.messages.setdefault(seq, Message(seq, size_bytes, ordering_key))
         message.holders += 1
         return message
-
-    def _matches(self, subscription: SubscriptionRecord, seq: int) -> bool:
-        payload = self._registry.payloads.get(seq) if subscription.config.filter else None
-        return payload is None or subscription.matches(PubsubMessage.FromString(payload).attributes)

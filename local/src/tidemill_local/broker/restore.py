@@ -8,7 +8,7 @@ from tidemill_local.broker.catalog import Catalog
 from tidemill_local.broker.delivery import Consumer, Lease, Message
 from tidemill_local.broker.names import DELETED_TOPIC
 from tidemill_local.broker.registry import Registry, SnapshotRecord, SubscriptionRecord, TopicRecord
-from tidemill_local.broker.wire import PubsubMessage, Snapshot, Subscription, Topic
+from tidemill_local.broker.wire import Snapshot, Subscription, Topic
 
 
 class _Progress(NamedTuple):
@@ -73,7 +73,7 @@ def _restore_messages(registry: Registry, topics: dict[int, TopicRecord]) -> Non
         topic = topics.get(topic_id)
         for subscription in topic.subscriptions if topic else ():
             state = progress.get((seq, subscription.subscription_id), _UNTOUCHED)
-            if seq >= subscription.first_seq and not state.acked and _matches(registry, subscription, seq):
+            if seq >= subscription.first_seq and not state.acked and registry.matches(subscription, seq):
                 _hold(registry, subscription, message, state, departed[subscription])
         floor = floors.get(topic_id)
         if message.holders:
@@ -104,8 +104,3 @@ def _hold(
 def _topic(topics: dict[int, TopicRecord], topic_id: int) -> TopicRecord:
     """The topic, or a stand-in for a deleted one that subscriptions or snapshots still refer to."""
     return topics.setdefault(topic_id, TopicRecord(topic_id, Topic(name=DELETED_TOPIC)))
-
-
-def _matches(registry: Registry, subscription: SubscriptionRecord, seq: int) -> bool:
-    payload = registry.payloads.get(seq) if subscription.config.filter else None
-    return payload is None or subscription.matches(PubsubMessage.FromString(payload).attributes)

@@ -1,4 +1,4 @@
-"""The protobuf classes of google.pubsub.v1 without their proto-plus wrappers, which cost ten times as much.
+"""The protobuf classes of google.pubsub.v1 without their proto-plus wrappers, too slow for every message.
 
 They come from the installed google-cloud-pubsub, so server and client speak the same revision. The
 classes are built from descriptors at import and carry no static types, hence `Any`.

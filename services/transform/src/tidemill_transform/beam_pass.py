@@ -28,7 +28,7 @@ from tidemill_transform.columns import conform, schema_of
 from tidemill_transform.label import Labeller
 from tidemill_transform.plan import PartReport, Plan, Report
 from tidemill_transform.profiling import TableSketch
-from tidemill_transform.split import in_eval
+from tidemill_transform.split import Hashes, in_eval, row_keys
 
 BINARY = "application/octet-stream"
 Side = Literal["train", "eval"]
@@ -60,6 +60,7 @@ class SplitRows:
 
     part: Part
     rows_read: int
+    train_keys: Hashes
     train: pa.RecordBatch
     eval: pa.RecordBatch
     label_error: str | None
@@ -136,9 +137,10 @@ class SplitByHash(beam.DoFn):
         self._eval_share = eval_share
 
     def process(self, part: PartRows) -> Iterator[SplitRows]:
-        held_out = pa.array(in_eval(part.native, self._never_features, self._eval_share))
-        train, held_out_rows = part.rows.filter(pc.invert(held_out)), part.rows.filter(held_out)
-        yield SplitRows(part.part, part.rows_read, train, held_out_rows, part.label_error)
+        held_out = in_eval(part.native, self._never_features, self._eval_share)
+        train, held_out_rows = part.rows.filter(pa.array(~held_out)), part.rows.filter(pa.array(held_out))
+        keys = row_keys(part.part.span, part.part.row_group, part.rows.num_rows)[~held_out]
+        yield SplitRows(part.part, part.rows_read, keys, train, held_out_rows, part.label_error)
 
 
 class WriteShards(beam.DoFn):
@@ -172,7 +174,7 @@ class WriteShards(beam.DoFn):
 
 
 class ProfileRows(beam.CombineFn):
-    """Record batches -> Profile."""
+    """Training rows with their keys -> Profile."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = tuple(columns)
@@ -180,8 +182,8 @@ class ProfileRows(beam.CombineFn):
     def create_accumulator(self) -> TableSketch:
         return TableSketch(self._columns)
 
-    def add_input(self, sketch: TableSketch, rows: pa.RecordBatch) -> TableSketch:
-        sketch.update(rows)
+    def add_input(self, sketch: TableSketch, rows: tuple[Hashes, pa.RecordBatch]) -> TableSketch:
+        sketch.update(*rows)
         return sketch
 
     def merge_accumulators(self, sketches: Iterable[TableSketch]) -> TableSketch:
@@ -214,8 +216,8 @@ def _parts(spans: Iterable[tuple[int, str]]) -> Iterator[Part]:
         yield from (Part(span, uri, row_group) for row_group in range(row_groups))
 
 
-def _training_rows(split: SplitRows) -> pa.RecordBatch:
-    return split.train
+def _training_rows(split: SplitRows) -> tuple[Hashes, pa.RecordBatch]:
+    return split.train_keys, split.train
 
 
 def _positives(rows: pa.RecordBatch) -> int:

@@ -1,7 +1,8 @@
 """Mergeable summaries of one column's values: each is built batch by batch, and merged in any order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import datasketches
 import numpy as np
@@ -12,10 +13,6 @@ import pyarrow.compute as pc
 from tidemill_contracts.profile import CategoricalProfile, NumericProfile
 from tidemill_transform.split import Hashes, hash_values
 
-# Rank error of a quantile: 0.35 % with 99 % confidence. Columns with fewer values than this are exact.
-KLL_K = 800
-# The outermost of the 101 quantiles are the extremes, which are known exactly.
-INNER_RANKS = np.linspace(0, 1, 101)[1:-1]
 # Relative error of a distinct count: 1.6 %. Columns with fewer distinct values than this are exact.
 SMALLEST_HASHES = 4096
 # Up to 3/4 of 2**15 distinct values are counted exactly; beyond, rare values go uncounted.
@@ -52,7 +49,7 @@ class Distinct:
 
 
 class Numbers:
-    """Moments, extremes and quantiles of finite numbers."""
+    """Moments and extremes of finite numbers."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -60,13 +57,11 @@ class Numbers:
         self.maximum = -np.inf
         self.mean = 0.0
         self.squares = 0.0  # sum of squared distances from the mean
-        self.quantiles = datasketches.kll_doubles_sketch(KLL_K)
 
     def update(self, values: pa.Array) -> None:
         """Add an array's finite values."""
         numbers = _finite(values)
         if len(numbers):
-            self.quantiles.update(numbers)
             mean = float(numbers.mean())
             self._add(len(numbers), mean, float(np.square(numbers - mean).sum()))
             self.minimum = min(self.minimum, float(numbers.min()))
@@ -74,13 +69,12 @@ class Numbers:
 
     def merge(self, other: Self) -> None:
         """Add the values another has seen."""
-        self.quantiles.merge(other.quantiles)
         self._add(other.count, other.mean, other.squares)
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
 
-    def profile(self) -> NumericProfile | None:
-        """Summarise; None when there was no finite value."""
+    def profile(self, inner_quantiles: Sequence[float]) -> NumericProfile | None:
+        """Summarise, with the quantiles between the extremes; None when there was no finite value."""
         if self.count == 0:
             return None
         return NumericProfile(
@@ -88,17 +82,8 @@ class Numbers:
             maximum=self.maximum,
             mean=self.mean,
             stddev=float(np.sqrt(self.squares / self.count)),
-            quantiles=(self.minimum, *self.quantiles.get_quantiles(INNER_RANKS), self.maximum),
+            quantiles=(self.minimum, *inner_quantiles, self.maximum),
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "quantiles": self.quantiles.serialize()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ = {
-            **state,
-            "quantiles": datasketches.kll_doubles_sketch.deserialize(state["quantiles"]),
-        }
 
     def _add(self, count: int, mean: float, squares: float) -> None:
         if count:

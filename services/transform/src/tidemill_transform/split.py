@@ -34,6 +34,12 @@ def in_eval(rows: pa.RecordBatch, without: Collection[str], eval_share: float) -
     return held_out
 
 
+def row_keys(span: int, row_group: int, rows: int) -> Hashes:
+    """Hash where each row of a row group stands, for choosing rows at random but always the same."""
+    base = _hash_words(np.array([span, row_group], np.uint64))
+    return _hash_words(_hash_words(np.arange(rows, dtype=np.uint64)) ^ base[0] ^ (base[1] << np.uint64(1)))
+
+
 def hash_values(column: pa.Array) -> Hashes:
     """Hash every value of a column to 64 bits, the same in every process; nulls are meaningless.
 
