@@ -23,7 +23,7 @@ demo: setup ## Drop a month of real flights, watch it become a served model, ask
 up: setup ## Start Tidemill here and keep it running; Ctrl-C stops it
 	@$(BIN)/tidemill up
 
-test: lint types test-fast test-integration ## Run every check and test but the slow chaos tier
+test: lint types test-fast test-integration ## Run every check and test; of the chaos tier, five kills
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -38,7 +38,7 @@ test-fast: setup-dev ## Each part's own tests
 	$(BIN)/pytest -q $(filter-out tests/integration tests/chaos,$(TESTS))
 
 test-integration: setup-dev ## All services together, as real processes
-	$(BIN)/pytest -q tests/integration
+	$(BIN)/pytest -q tests/integration tests/chaos
 
 chaos: setup-dev ## Kill processes at random moments of the flow, 50 seeds
 	$(BIN)/pytest -q tests/chaos --kills 50

@@ -13,17 +13,16 @@ from tidemill_runtime.logs import configure_logging
 
 def main() -> int:
     """Run the broker; the exit code is 1, with the reason on stderr, if it cannot start."""
-    settings, log_format = _arguments()
-    configure_logging("broker", log_format=log_format, level="INFO")
+    configure_logging("broker", log_format="json", level="INFO")
     try:
-        uvloop.run(serve(settings))
+        uvloop.run(serve(_settings()))
     except (StorageError, ListenError) as error:
         sys.stderr.write(f"tidemill broker: {error}\n")
         return 1
     return 0
 
 
-def _arguments() -> tuple[Settings, str]:
+def _settings() -> Settings:
     parser = argparse.ArgumentParser(prog="tidemill-broker", description="Cloud Pub/Sub on one file.")
     parser.add_argument("--data", type=Path, required=True, help="the file to keep everything in")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
@@ -31,10 +30,8 @@ def _arguments() -> tuple[Settings, str]:
     parser.add_argument(
         "--metrics-port", type=int, help="the port of /metrics, /livez and /readyz; 0 chooses one"
     )
-    parser.add_argument("--log-format", choices=("json", "text"), default="json", help="how to log to stderr")
     arguments = parser.parse_args()
-    settings = Settings(arguments.data, arguments.host, arguments.port, arguments.metrics_port)
-    return settings, arguments.log_format
+    return Settings(arguments.data, arguments.host, arguments.port, arguments.metrics_port)
 
 
 if __name__ == "__main__":

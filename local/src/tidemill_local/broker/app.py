@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import math
 import signal
 import time
@@ -30,9 +29,8 @@ from tidemill_local.broker.retention import SWEEP_SECONDS, Retention
 from tidemill_local.broker.server import create_server
 from tidemill_local.broker.streaming import StreamingPull
 from tidemill_local.broker.subscriber_api import SubscriberApi
+from tidemill_runtime.logs import get_logger
 from tidemill_runtime.ops import OpsServer
-
-_log = logging.getLogger(__name__)
 
 STOP_GRACE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 1.0
@@ -71,9 +69,7 @@ class Heartbeat:
         """Raises `TimeoutError` if the loop has not turned lately."""
         silent_seconds = time.monotonic() - self._last
         if silent_seconds > STALLED_AFTER_SECONDS:
-            raise TimeoutError(
-                f"expected a turn of the event loop every second, the last was {silent_seconds} s ago"
-            )
+            raise TimeoutError(f"expected the event loop to turn, it last did {silent_seconds:.0f} s ago")
 
 
 async def serve(settings: Settings) -> None:
@@ -154,6 +150,6 @@ async def _run_until(stop: asyncio.Event, heartbeat: Heartbeat, sweep: Callable[
             try:
                 sweep()
             except UnavailableError as error:
-                _log.warning("retention waits for the next round: %s", error)
+                get_logger().warning("retention postponed", reason=str(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), HEARTBEAT_SECONDS)

@@ -7,7 +7,6 @@ is visible before it is durable, and no other code sees a committed write whose 
 """
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,8 +15,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from tidemill_local.broker.errors import StorageError, UnavailableError
-
-_log = logging.getLogger(__name__)
+from tidemill_runtime.logs import get_logger
 
 SCHEMA_VERSION = 1
 
@@ -152,7 +150,7 @@ class Journal:
                 write.apply()
         except Exception:  # noqa: BLE001 - logged with its traceback
             # The rest of the group is committed as well, and its effects must not be lost with these.
-            _log.exception("the effects of a committed write failed")
+            get_logger().exception("effect of a commit failed")
         if not write.done.done():
             write.done.set_result(None)
 

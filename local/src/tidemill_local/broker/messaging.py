@@ -1,7 +1,6 @@
 """What happens to a message: published, delivered, acknowledged, failed, forwarded as a dead letter."""
 
 import asyncio
-import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,8 +11,7 @@ from tidemill_local.broker.errors import NOT_APPLIED, AckIdError, InvalidArgumen
 from tidemill_local.broker.journal import Statement
 from tidemill_local.broker.metrics import Metrics
 from tidemill_local.broker.registry import Registry, SubscriptionRecord, TopicRecord
-
-_log = logging.getLogger(__name__)
+from tidemill_runtime.logs import get_logger
 
 
 class Received(NamedTuple):
@@ -207,7 +205,7 @@ class Messaging:
         topic = self._registry.topics.get(subscription.config.dead_letter_policy.dead_letter_topic)
         payload = self._registry.payloads.get(pending.message.seq)
         if topic is None or payload is None:
-            _log.warning("the dead-letter topic of %s is gone; its message stays", subscription.name)
+            get_logger().warning("dead letter stays", subscription=subscription.name, reason="topic gone")
             subscription.delivery.retry_forwarding(pending)
             return
         letter = self._address(topic, envelope.dead_letter(payload, subscription.name, pending.failures))
@@ -224,9 +222,7 @@ class Messaging:
                 subscription.feed.dispatch()
 
         if not letter.subscriptions:
-            _log.warning(
-                "%s has no subscription; the dead letter of %s is lost", topic.name, subscription.name
-            )
+            get_logger().warning("dead letter lost", subscription=subscription.name, unsubscribed=topic.name)
         statements = [self._stored(topic, [letter]), *settlement.statements]
         self._journal.write(statements, apply).add_done_callback(retry)
 
@@ -261,4 +257,4 @@ def _refuse_stale(
 def _log_failure(done: asyncio.Future[None]) -> None:
     error = done.exception()
     if error is not None:
-        _log.error("a change to deliveries was not recorded: %s", error)
+        get_logger().error("delivery not recorded", reason=str(error))

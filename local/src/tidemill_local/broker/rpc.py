@@ -1,6 +1,5 @@
 """gRPC plumbing: handlers from plain methods, and the one table from error to status."""
 
-import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -10,8 +9,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from tidemill_local.broker import errors
-
-_log = logging.getLogger(__name__)
+from tidemill_runtime.logs import get_logger
 
 STATUS_BY_ERROR: Mapping[type[errors.BrokerError], grpc.StatusCode] = {
     errors.NotFoundError: grpc.StatusCode.NOT_FOUND,
@@ -59,7 +57,7 @@ async def abort(context: Any, error: Exception) -> None:
         code = STATUS_BY_ERROR[type(error)]
         await context.abort(code, str(error), _details(code, error))
     error_id = uuid.uuid4().hex
-    _log.error("unexpected error %s", error_id, exc_info=error)
+    get_logger().error("unexpected error", error_id=error_id, exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, f"Internal error {error_id}; see the broker's log.")
 
 
