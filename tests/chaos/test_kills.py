@@ -49,7 +49,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(world: World, se
         world.wait_for(lambda: world.ask("GET", f"/v1/models/{pipeline}").status == 200 or None)
 
     print(f"seed {seed}: {victim} after {after_seconds:.1f} s, done in {time.monotonic() - began:.1f} s")
-    # A model of so few rows may be no better than a constant; it is then rejected, and that is the one effect.
+    # A model of so few rows may be no better than a constant: it is then rejected, and that is the effect.
     verdict = [ModelBlessed, ModelDeployed] if isinstance(end.data, ModelDeployed) else [ModelRejected]
     assert_one_effect(world, pipeline, [DatasetIngested, DatasetTransformed, *verdict])
 
