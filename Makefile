@@ -8,7 +8,7 @@ TESTS := $(foreach part,$(PARTS),$(part)/tests) tests/contract tests/deploy test
 export UV_PYTHON := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test test-fast test-integration chaos lint types generate lock images clean
+.PHONY: help setup setup-dev demo up test test-fast test-integration test-alone chaos lint types generate lock images clean
 
 help: ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -39,6 +39,9 @@ test-fast: setup-dev ## Each part's own tests
 
 test-integration: setup-dev ## All services together, as real processes
 	$(BIN)/pytest -q tests/integration tests/chaos
+
+test-alone: setup-dev ## Each service in an environment with nothing but what it declares
+	@for service in ingest transform trainer serving gateway; do scripts/test-alone $$service || exit 1; done
 
 chaos: setup-dev ## Kill processes at random moments of the flow, 50 seeds
 	$(BIN)/pytest -q tests/chaos --kills 50
