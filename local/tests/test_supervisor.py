@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tidemill_local.supervisor.blueprint import Blueprint, Process
 from tidemill_local.supervisor.home import AlreadyRunning, Home, NotRunning
 from tidemill_local.supervisor.platform import Platform, StartFailed
+from tidemill_local.supervisor.ports import Ports
 from tidemill_local.supervisor.probe import why_not_ready
 
 SERVER = """
@@ -151,20 +153,27 @@ def test_a_process_that_is_not_ready_in_time_is_named_with_its_reason(tmp_path: 
         platform.kill("silent")
 
 
-def test_a_port_in_use_is_replaced_by_the_next_free_one(tmp_path: Path) -> None:
+def test_a_port_in_use_is_replaced_by_the_next_free_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy, closing(Ports({"a": port_of(busy)})) as ports:
+        assert ports.numbers["a"] > port_of(busy)
+
+
+def test_two_processes_never_share_a_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
-        port = busy.getsockname()[1]
-        blueprint = Blueprint(processes=(a_server("service"),), ports={"service": port})
+        wanted = {"a": port_of(busy), "b": port_of(busy) + 1}
+        with closing(Ports(wanted)) as ports:
+            assert ports.numbers["a"] != ports.numbers["b"]
 
-        assert Platform(tmp_path, blueprint).ports["service"] > port
+
+def test_two_platforms_chosen_at_once_share_no_port() -> None:
+    wanted = {"a": 21_000, "b": 21_001}
+    with closing(Ports(wanted)) as one, closing(Ports(wanted)) as other:
+        assert not set(one.numbers.values()) & set(other.numbers.values())
 
 
-def test_two_processes_never_share_a_port(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as busy:
-        port = busy.getsockname()[1]
-        ports = Platform(tmp_path, Blueprint(processes=(), ports={"a": port, "b": port + 1})).ports
-
-    assert ports["a"] != ports["b"]
+def port_of(server: socket.socket) -> int:
+    port: int = server.getsockname()[1]
+    return port
 
 
 SUPERVISOR = """

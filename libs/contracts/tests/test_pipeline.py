@@ -1,6 +1,7 @@
 """Rules of the pipeline spec: little is required, nothing unknown is accepted, errors name the field."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ def test_a_pinned_spec_reads_back_as_the_same() -> None:
         ("kind: Pipe\nmetadata: {name: f}\nspec: {label: y}", "kind: Input should be 'Pipeline'"),
         ("- a\n- b", "expected a mapping"),
         ("a: [", "expected YAML"),
+        ("[" * 100_000, "expected YAML"),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x]\n"
+            + "".join(
+                f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in pairwise("abcdefghijk")
+            ),
+            "metadata: Field required",
+        ),
         (b"\xff\xfe\x00", "expected YAML"),
         ("!!python/object/apply:os.system ['true']", "expected YAML"),
     ],

@@ -1,9 +1,14 @@
 """Rules of ingest: every drop ends once, as a span, a duplicate, or quarantine with a reason."""
 
+import gzip
+import hashlib
+from base64 import b64encode
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import google_crc32c
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +18,7 @@ from tidemill_contracts.events import DatasetIngested, DropDeduplicated, DropQua
 from tidemill_contracts.manifest import SpanManifest
 from tidemill_contracts.notification import ObjectFinalized
 from tidemill_ingest.handlers import Ingest
+from tidemill_runtime.consumer import RetryLater
 from tidemill_runtime.folder import FolderStore
 from tidemill_runtime.sequence import Sequence
 
@@ -113,8 +119,8 @@ def test_a_kill_before_the_number_is_given_leaves_one_span(store: FolderStore, i
         ("a,,c\n1,2,3\n", "blank-column-name", "columns [2]"),
         ("a,b,a\n1,2,3\n", "duplicate-columns", "['a']"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-text", "binary data"),
-        (b"caf\xe9,b\n1,2\n", "not-utf8", "UTF-8"),
-        (b"name,b\n" + b"x,1\n" * 20_000 + b"caf\xe9,2\n", "not-csv", "UTF-8"),
+        ("имя,город\nИван,Москва\nАнна,Казань\n".encode("cp1251"), "not-utf8", "UTF-8"),  # noqa: RUF001
+        (b"name,b\n" + b"x,1\n" * 20_000 + b"\x81\x8d\xff,2\n", "not-utf8", "UTF-8"),
         ("a,b\n" + "1,2\n" * 9 + "1,2,3\n", "too-many-bad-rows", "expected 2 cells, received 3"),
     ],
 )
@@ -156,10 +162,40 @@ def test_broken_rows_are_set_aside_with_reasons_and_the_rest_is_kept(
     assert isinstance(event, DatasetIngested)
     assert (event.rows, event.rows_rejected) == (298, 2)
     reasons = pq.read_table(store.uri(layout.span("flights", event.span_id, "rejects.parquet")))
-    assert reasons["reason"].to_pylist() == [
+    assert sorted(reasons["reason"].to_pylist()) == [
         "column distance: expected int, received 'far'",
         "expected 3 cells, received 2: 'UA,1400'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("checksum", "right", "wrong"),
+    [
+        ("crc32c", b64encode(google_crc32c.Checksum(GOOD.encode()).digest()).decode(), "AAAAAA=="),
+        ("md5", b64encode(hashlib.md5(GOOD.encode(), usedforsecurity=False).digest()).decode(), "AAAA"),
+    ],
+)
+def test_bytes_that_do_not_fit_their_checksum_are_read_again_later(
+    store: FolderStore, ingest: Ingest, checksum: str, right: str, wrong: str
+) -> None:
+    new = dropped(store, GOOD)
+
+    with pytest.raises(RetryLater, match=f"expected {checksum} {wrong}, received {right}"):
+        one(ingest(replace(new, **{checksum: wrong})))  # type: ignore[arg-type]
+    assert store.list("quarantine/") == []
+    assert isinstance(one(ingest(replace(new, **{checksum: right}))), DatasetIngested)  # type: ignore[arg-type]
+
+
+def test_a_compressed_file_over_the_limit_is_quarantined_as_it_was_received(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    content = gzip.compress(GOOD.encode() * 100)
+    event = one(Ingest(store, tmp_path, 1 << 20, max_decompressed_bytes=100)(dropped(store, content)))
+
+    assert isinstance(event, DropQuarantined)
+    assert event.reason.message == "expected at most 100 bytes after decompression, received more"
+    assert event.quarantine_name is not None
+    assert store.read(event.quarantine_name) == content
 
 
 def test_a_file_deleted_before_it_is_read_is_quarantined(store: FolderStore, ingest: Ingest) -> None:

@@ -3,10 +3,21 @@
 `<pipeline>` is a pipeline's name, `<..._id>` a content address, `<version>` a model's TF Serving version.
 """
 
+import hashlib
+
 DROPS = "drops/"
 SPAN_SEQUENCE = "spans"
 DATASET_SEQUENCE = "datasets"
 MODEL_SEQUENCE = "models"
+
+
+FILE_NAME_BYTES = 200
+FILE_NAME_CHARACTERS = 50
+
+
+def is_file_name(name: str) -> bool:
+    """Say whether a dropped file may have this name: visible, printable, and not too long to be kept."""
+    return not name.startswith(".") and name.isprintable() and 0 < len(name.encode()) <= FILE_NAME_BYTES
 
 
 def drop(pipeline: str, file_name: str) -> str:
@@ -31,9 +42,11 @@ def pinned_spec(pipeline: str, digest: str) -> str:
     return f"specs/{pipeline}/{digest}.json"
 
 
-def quarantined(pipeline: str | None, generation: int, file_name: str) -> str:
-    """A refused drop, kept for its owner."""
-    return f"quarantine/{pipeline or '_unknown'}/{generation}-{file_name}"
+def quarantined(pipeline: str | None, object_name: str, generation: int) -> str:
+    """A refused drop, kept for its owner. Files of one name in two folders are two drops."""
+    folder = hashlib.sha256(object_name.encode()).hexdigest()[:8]
+    file_name = object_name.rpartition("/")[2][-FILE_NAME_CHARACTERS:]
+    return f"quarantine/{pipeline or '_unknown'}/{generation}-{folder}-{file_name}"
 
 
 def sequence_entry(sequence: str, pipeline: str, number: int) -> str:

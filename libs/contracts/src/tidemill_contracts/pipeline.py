@@ -6,6 +6,7 @@ laptop and a custom resource on Kubernetes.
 
 import hashlib
 import re
+import reprlib
 from typing import Annotated, Literal
 
 import yaml
@@ -119,10 +120,10 @@ def parse_pipeline(text: str | bytes) -> Pipeline:
     """Read a pipeline from YAML or JSON; raise InvalidSpec naming every wrong field."""
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSpec(f"expected YAML, received {error}") from error
     if not isinstance(document, dict):
-        raise InvalidSpec(f"expected a mapping with metadata and spec, received {document!r:.80}")
+        raise InvalidSpec(f"expected a mapping with metadata and spec, received {reprlib.repr(document)}")
     try:
         return Pipeline.model_validate(document)
     except ValidationError as error:
@@ -138,5 +139,5 @@ def is_pipeline_name(name: str) -> bool:
 def _problem(detail: object) -> str:
     match detail:
         case {"loc": location, "msg": message, "input": received}:
-            return f"{'.'.join(map(str, location))}: {message}, received {received!r:.80}"
+            return f"{'.'.join(map(str, location))}: {message}, received {reprlib.repr(received)}"
     return str(detail)

@@ -21,8 +21,9 @@ RENAME_LEAD_NS = 20_000_000
 class FolderStore:
     """Objects are files below `root`; the folder's name is the bucket's.
 
-    A generation is the file's modification time in microseconds, as Cloud Storage's are microseconds of
-    creation. Files are replaced by renaming, so an open file keeps its content.
+    A generation is the time of the file's last change in microseconds, as Cloud Storage's are microseconds of
+    creation. Attributes count: content may be replaced by a file with the same modification time. Files are
+    replaced by renaming, so an open file keeps its content.
     """
 
     def __init__(self, root: Path) -> None:
@@ -133,7 +134,8 @@ def _stamp(staged: Path) -> None:
 
 
 def _generation(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_mtime_ns // 1000
+    status = os.fstat(file.fileno())
+    return max(status.st_mtime_ns, status.st_ctime_ns) // 1000
 
 
 def _crc32c(file: BinaryIO) -> str:

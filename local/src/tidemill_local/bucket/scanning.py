@@ -17,8 +17,8 @@ class Stamp(NamedTuple):
 
     @property
     def generation(self) -> int:
-        """The generation that the folder store gives the file: microseconds of modification."""
-        return self.mtime_ns // 1000
+        """The generation that the folder store gives the file: microseconds of its last change."""
+        return max(self.mtime_ns, self.ctime_ns) // 1000
 
     @property
     def is_finished(self) -> bool:

@@ -27,7 +27,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (CommandFailed, AlreadyRunning, NotRunning, StartFailed) as error:
+        except (CommandFailed, AlreadyRunning, NotRunning, StartFailed, OSError) as error:
             Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "red"), str(error)))
             raise typer.Exit(1) from error
 
@@ -144,7 +144,10 @@ def predict(
     from tidemill_local.cli.running import find
 
     served = find_model(find(home).gateway, model)
-    given = {**(read_row(file, row) if file else {}), **parse_values(values or [])}
+    typed = parse_values(values or [])
+    if unknown := sorted(typed.keys() - served.inputs.keys()):
+        raise CommandFailed(f"expected values of {sorted(served.inputs)}, received {unknown}")
+    given = {**(read_row(file, row) if file else {}), **typed}
     instance = served.parse(document) if document else served.instance(given)
     print_answer(served.ask(instance), _console())
 

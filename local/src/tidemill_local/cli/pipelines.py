@@ -51,13 +51,18 @@ def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
     if pipeline not in known:
         what = f"expected a pipeline of {known}, received {pipeline!r}"
         raise CommandFailed(f"{what}; add it with: tidemill apply FILE")
+    if not layout.is_file_name(file.name):
+        what = f"expected a file name of at most {layout.FILE_NAME_BYTES} bytes that starts with no dot"
+        raise CommandFailed(f"{what}, received {file.name!r}")
     staged = running.home.scratch / uuid.uuid4().hex
+    name = layout.drop(pipeline, file.name)
     try:
         shutil.copyfile(file, staged)
+        running.store.upload(name, staged)
     except OSError as error:
-        raise CommandFailed(f"expected a file to drop in {file}: {error.strerror}") from error
-    name = layout.drop(pipeline, file.name)
-    running.store.upload(name, staged)
+        raise CommandFailed(f"could not copy {file} into {running.home.bucket}: {error}") from error
+    finally:
+        staged.unlink(missing_ok=True)
     stored = running.store.stat(name)
     return Drop(name, stored.generation, stored.size_bytes)
 

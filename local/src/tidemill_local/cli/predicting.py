@@ -119,7 +119,7 @@ def served_version(gateway: str, name: str) -> str:
 def read_row(file: Path, row: int) -> dict[str, str]:
     """Read one row of a CSV file, counted from 1 below the header."""
     try:
-        with file.open(newline="") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             found = next(islice(csv.DictReader(lines), row - 1, None), None)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandFailed(f"expected a CSV file in {file}: {error}") from error

@@ -86,7 +86,8 @@ class Home:
         while (descriptor := self._try_lock(fcntl.LOCK_EX)) is None:
             if time.monotonic() > deadline:
                 raise AlreadyRunning(
-                    f"expected no platform in {self.path}, one runs there; stop it with: tidemill down"
+                    f"expected no platform in {self.path}, one runs there; "
+                    f"stop it with: tidemill down --home {self.path}"
                 )
             time.sleep(0.05)
         return descriptor

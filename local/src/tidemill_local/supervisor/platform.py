@@ -11,9 +11,9 @@ from typing import Self
 
 from tidemill_local.supervisor.blueprint import Blueprint, Process
 from tidemill_local.supervisor.child import Child, State
-from tidemill_local.supervisor.home import Home, PlatformState
+from tidemill_local.supervisor.home import AlreadyRunning, Home, PlatformState
 from tidemill_local.supervisor.keeper import Keeper
-from tidemill_local.supervisor.ports import HOST, choose_ports
+from tidemill_local.supervisor.ports import HOST, Ports
 from tidemill_local.supervisor.settings import inherited_environment
 from tidemill_local.supervisor.tidemill import TIDEMILL
 
@@ -36,7 +36,8 @@ class Platform:
     def __init__(self, home: Path, blueprint: Blueprint = TIDEMILL) -> None:
         """Choose ports for `blueprint`; nothing is started yet, nothing is written."""
         self.home = Home(home.resolve())
-        self.ports = choose_ports(blueprint.ports)
+        self._ports = Ports(blueprint.ports)
+        self.ports = self._ports.numbers
         places = {
             "host": HOST,
             "home": self.home.path,
@@ -67,7 +68,11 @@ class Platform:
     def start(self) -> None:
         """Start every process, and return at once; raise AlreadyRunning when the home is taken."""
         self.home.create()
-        self._lock = self.home.lock()
+        try:
+            self._lock = self.home.lock()
+        except AlreadyRunning:
+            self._ports.close()
+            raise
         self._keeper = Keeper(self._lock)
         self._children = {process.name: self._child(process, self._keeper) for process in self._processes}
         self._record()
@@ -76,6 +81,7 @@ class Platform:
 
     def stop(self) -> None:
         """Stop every process, users before what they use; return when none is left."""
+        self._ports.close()
         if self._keeper is None or self._lock is None:
             return
         remaining = dict(self._children)

@@ -111,7 +111,9 @@ class Predictions:
             patience_seconds = min(SWITCH_SECONDS, deadline - _now())
             successor = await self._book.wait_for_other(question.ref, target, patience_seconds)
             if successor is None:
-                raise
+                # The route says that it is loaded: a model server that restarted has not got it back yet.
+                message = f"Model server of {target.model} is restarting"
+                raise Refused(Code.UNAVAILABLE, message) from refusal
         return Answer(await ask(successor, deadline), successor.version)
 
 

@@ -16,6 +16,7 @@ from tidemill_ingest.errors import Refused
 from tidemill_ingest.settings import Settings
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 
+MAX_SPEC_BYTES = 1 << 18
 STATUS_BY_CODE = {"unknown-pipeline": 404, "too-large": 413}
 router = APIRouter(prefix="/v1/pipelines", tags=["pipelines"])
 
@@ -44,12 +45,16 @@ OurSettings = Annotated[Settings, Depends(_settings)]
 @router.put("/{pipeline}", status_code=201)
 async def put_pipeline(pipeline: str, request: Request, store: Store) -> Stored:
     """Create or replace a pipeline; the body is its spec in YAML or JSON."""
-    text = await request.body()
-    spec = parse_pipeline(text)
+    text = bytearray()
+    async for chunk in request.stream():
+        text += chunk
+        if len(text) > MAX_SPEC_BYTES:
+            raise Refused("too-large", f"expected a spec of at most {MAX_SPEC_BYTES} bytes, received more")
+    spec = await run_in_threadpool(parse_pipeline, bytes(text))
     if spec.name != pipeline:
         raise InvalidSpec(f"metadata.name: expected {pipeline!r} as in the path, received {spec.name!r}")
     name = layout.pipeline_spec(pipeline)
-    await run_in_threadpool(store.write, name, text)
+    await run_in_threadpool(store.write, name, bytes(text))
     return Stored(object_name=name, bytes=len(text))
 
 
@@ -59,9 +64,11 @@ async def put_file(
 ) -> Stored:
     """Drop a file for a pipeline; the body is streamed, so its size is bounded only by the setting."""
     await run_in_threadpool(_check_pipeline, store, pipeline)
-    if file_name.startswith("."):
+    if not layout.is_file_name(file_name):
         raise Refused(
-            "hidden-file", f"expected a file name that does not start with a dot, received {file_name!r}"
+            "file-name",
+            f"expected a printable name of at most {layout.FILE_NAME_BYTES} bytes that starts with no dot, "
+            f"received {file_name!r:.250}",
         )
     name = layout.drop(pipeline, file_name)
     with TemporaryDirectory(dir=settings.scratch_folder, prefix="tidemill-upload-") as folder:

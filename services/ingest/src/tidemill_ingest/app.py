@@ -30,8 +30,9 @@ def main() -> None:
     store = open_store(settings.bucket_url)
     publisher = publisher_client()
     teller = Teller(publisher, project=settings.project, service="ingest")
+    ingest = Ingest(store, settings.scratch_folder, settings.max_file_bytes, settings.max_decompressed_bytes)
     consumer = Consumer(
-        on_objects(Ingest(store, settings.scratch_folder, settings.max_file_bytes), teller),
+        on_objects(ingest, teller),
         topology.INGEST,
         project=settings.project,
         publisher=publisher,

@@ -1,9 +1,9 @@
-"""Types of columns: inferred from text cells, and text cells converted to them.
+"""Types of columns: inferred from cells, and cells converted to them.
 
 A cell that does not fit its column's type rejects its row, with the reason; it never becomes a null unseen.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,14 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill_contracts.profile import ColumnType
+from tidemill_ingest.native import ARROW_TYPES, as_native
 
-ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
-    "int": pa.int64(),
-    "float": pa.float64(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us", "UTC"),
-    "string": pa.string(),
-}
 # From narrow to wide: the first type that nearly all cells fit is the column's.
 CELL_PATTERNS: Mapping[ColumnType, str] = {
     "bool": r"^(?i:true|false)$",
@@ -29,41 +23,70 @@ CELL_PATTERNS: Mapping[ColumnType, str] = {
 }
 # A column with fewer misfits than this has a type and typing errors; with more, it is text.
 MISFIT_SHARE = 0.01
+# What arithmetic would not give back: zip codes with leading zeros, hexadecimals, ids longer than an int64.
+PADDED = r"^\s*[-+]?0[0-9xX]"
+LONG = r"^\s*[-+]?[0-9]{19,}\s*$"
+NATIVE: Mapping[pa.DataType, tuple[ColumnType, ...]] = {
+    pa.bool_(): ("bool",),
+    pa.int64(): ("int", "float"),
+    pa.float64(): ("float",),
+}
+TEXT_TYPES = tuple(CELL_PATTERNS)
 
 
 @dataclass
 class CellCounts:
     """How many of a column's cells fit each type, over all batches seen."""
 
+    text_types: Sequence[ColumnType] = TEXT_TYPES
     filled: int = 0
     fitting: dict[ColumnType, int] = field(default_factory=lambda: dict.fromkeys(CELL_PATTERNS, 0))
+    exact_text: bool = False
 
     def add(self, cells: pa.Array) -> None:
-        """Count one batch of text cells; nulls fit every type."""
+        """Count one batch of cells; nulls fit every type."""
         filled = len(cells) - cells.null_count
         self.filled += filled
-        for column_type, pattern in CELL_PATTERNS.items():
-            # Once clearly text, always text: no need to look on.
-            if self.fitting[column_type] + filled < self.filled * (1 - MISFIT_SHARE):
-                continue
-            # Arrow reads 0 and 1 as booleans; in a table they are numbers.
-            casts = column_type != "bool" and _casts(cells, column_type)
-            self.fitting[column_type] += filled if casts else _matches(cells, pattern)
+        if cells.type == pa.string():
+            self._add_text(cells, filled)
+        for column_type in NATIVE.get(cells.type, ()):
+            self.fitting[column_type] += filled
 
     def column_type(self) -> ColumnType:
         """The narrowest type that nearly all cells fit; a column without any value is text."""
         for column_type, fitting in self.fitting.items():
             if self.filled and fitting >= self.filled * (1 - MISFIT_SHARE):
-                return column_type
+                return "string" if self.exact_text and column_type in ("int", "float") else column_type
         return "string"
 
+    def _add_text(self, cells: pa.Array, filled: int) -> None:
+        is_int = casts = False
+        for column_type in self.text_types:
+            # Once clearly text, always text: no need to look on.
+            if self.fitting[column_type] + filled < self.filled * (1 - MISFIT_SHARE):
+                continue
+            if column_type != "float" or not is_int:
+                # Arrow reads 0 and 1 as booleans; in a table they are numbers.
+                casts = column_type != "bool" and _casts(cells, column_type)
+            is_int = is_int or (casts and column_type == "int")
+            fitting = filled if casts else _matches(cells, CELL_PATTERNS[column_type])
+            self.fitting[column_type] += fitting
+            if column_type in ("int", "float") and fitting and not self.exact_text:
+                self.exact_text = _holds(cells, PADDED) or (not is_int and _holds(cells, LONG))
 
-def infer_types(batches: Iterable[pa.RecordBatch]) -> dict[str, ColumnType]:
-    """Choose a type for every column of text batches."""
+
+def infer_types(
+    batches: Iterable[pa.RecordBatch], text_types: Sequence[ColumnType] = TEXT_TYPES
+) -> dict[str, ColumnType]:
+    """Choose a type for every column.
+
+    Args:
+        text_types: What the cells of string columns may turn out to be, besides text.
+    """
     counts: dict[str, CellCounts] = {}
     for batch in batches:
         for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-            counts.setdefault(name, CellCounts()).add(cells)
+            counts.setdefault(name, CellCounts(text_types)).add(cells)
     return {name: count.column_type() for name, count in counts.items()}
 
 
@@ -87,26 +110,35 @@ class Converted:
 
 
 def convert(batch: pa.RecordBatch, types: Mapping[str, ColumnType]) -> Converted:
-    """Give a text batch its types; a row with a cell that does not fit is left out, with the reason."""
+    """Give a batch its types; a row with a cell that does not fit is left out, with the reason.
+
+    Columns come out in the order of `types`; one that the batch lacks is null.
+    """
     reasons: dict[int, str] = {}
     columns = []
-    for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-        converted, misfits = _convert_cells(cells, types[name])
-        for index in misfits:
-            text = cells[index].as_py()
-            reasons.setdefault(index, f"column {name}: expected {types[name]}, received {text!r:.100}")
+    for name, column_type in types.items():
+        index = batch.schema.get_field_index(name)
+        cells = batch.column(index) if index >= 0 else pa.nulls(batch.num_rows)
+        converted, misfits = _convert_cells(cells, column_type)
+        for row in misfits:
+            text = cells[row].as_py()
+            reasons.setdefault(row, f"column {name}: expected {column_type}, received {text!r:.100}")
         columns.append(converted)
-    rows = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    rows = pa.RecordBatch.from_arrays(columns, names=list(types))
     if reasons:
         rows = rows.filter(pa.array(np.isin(np.arange(len(rows)), list(reasons), invert=True)))
     return Converted(rows, sorted(reasons.items()))
 
 
 def _convert_cells(cells: pa.Array, column_type: ColumnType) -> tuple[pa.Array, list[int]]:
+    native = as_native(cells, column_type)
+    if native is not None:
+        return native, []
+    text = pc.cast(cells, pa.string())
     try:
-        return _cast(cells, column_type), []
+        return _cast(text, column_type), []
     except pa.ArrowInvalid:
-        trimmed = pc.utf8_trim_whitespace(cells)
+        trimmed = pc.utf8_trim_whitespace(text)
         misfits = list(_misfits(trimmed, column_type, 0))
         fits = pa.array(np.isin(np.arange(len(cells)), misfits, invert=True))
         return _cast(pc.if_else(fits, trimmed, None), column_type), misfits
@@ -125,13 +157,32 @@ def _misfits(cells: pa.Array, column_type: ColumnType, offset: int) -> Iterator[
 
 
 def _cast(cells: pa.Array, column_type: ColumnType) -> pa.Array:
-    if column_type != "timestamp":
-        return pc.cast(cells, ARROW_TYPES[column_type])
-    has_zone = pc.fill_null(pc.match_substring_regex(cells, r"(Z|[-+][0-9]{2}:?[0-9]{2})$"), True)
-    is_date = pc.fill_null(pc.match_substring_regex(cells, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), False)
-    zoned = pc.if_else(pc.and_not(has_zone, is_date), cells, pc.binary_join_element_wise(cells, "Z", ""))
-    midnight = pc.binary_join_element_wise(cells, "T00:00:00Z", "")
-    return pc.cast(pc.if_else(is_date, midnight, zoned), ARROW_TYPES["timestamp"])
+    """Convert text; raise ArrowInvalid when a cell does not fit, or would become another value."""
+    if column_type == "timestamp":
+        return _cast_timestamps(cells)
+    converted = pc.cast(cells, ARROW_TYPES[column_type])
+    if column_type == "float":
+        infinite = pc.is_inf(converted)
+        if pc.any(infinite).as_py():
+            words = pc.match_substring(cells.filter(infinite), "inf", ignore_case=True)
+            if not pc.all(words).as_py():
+                raise pa.ArrowInvalid("expected numbers that a float holds")
+    return converted
+
+
+def _cast_timestamps(cells: pa.Array) -> pa.Array:
+    """Convert ISO 8601 text; what names no zone is in UTC."""
+    for whole_column in (ARROW_TYPES["timestamp"], pa.timestamp("us")):
+        try:
+            return pc.cast(cells, whole_column).cast(ARROW_TYPES["timestamp"])
+        except pa.ArrowInvalid:
+            continue
+    has_zone = pc.match_substring_regex(cells, r"(Z|[-+][0-9]{2}:?[0-9]{2})$")
+    zoned = cells.filter(has_zone).cast(ARROW_TYPES["timestamp"])
+    naive = cells.filter(pc.invert(has_zone)).cast(pa.timestamp("us")).cast(ARROW_TYPES["timestamp"])
+    nulls = pa.nulls(len(cells), ARROW_TYPES["timestamp"])
+    filled = pc.replace_with_mask(nulls, pc.fill_null(has_zone, False), zoned)
+    return pc.replace_with_mask(filled, pc.fill_null(pc.invert(has_zone), False), naive)
 
 
 def _casts(cells: pa.Array, column_type: ColumnType) -> bool:
@@ -144,3 +195,11 @@ def _casts(cells: pa.Array, column_type: ColumnType) -> bool:
 
 def _matches(cells: pa.Array, pattern: str) -> int:
     return pc.sum(pc.match_substring_regex(pc.utf8_trim_whitespace(cells), pattern)).as_py() or 0
+
+
+def _holds(cells: pa.Array, pattern: str) -> bool:
+    """Look closer only where there may be something: most numbers neither start with 0 nor are long."""
+    length = pc.binary_length(cells)
+    first = pc.and_(pc.greater(length, 1), pc.less(cells, "1"))
+    suspects = cells.filter(pc.or_(first, pc.greater_equal(length, 19)))
+    return bool(pc.any(pc.match_substring_regex(suspects, pattern)).as_py())

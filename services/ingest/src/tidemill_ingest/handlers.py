@@ -19,6 +19,7 @@ from tidemill_contracts.notification import ObjectFinalized, from_message
 from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest import metrics
+from tidemill_ingest.checksums import Checksums
 from tidemill_ingest.errors import Refused
 from tidemill_ingest.span import DATA_FILE, REJECTS_FILE, check_rejected_share, write_span
 from tidemill_runtime.consumer import Message, Rejected, RetryLater
@@ -48,6 +49,7 @@ class Ingest:
     store: ObjectStore
     scratch_folder: Path
     max_file_bytes: int
+    max_decompressed_bytes: int = 20 << 30
 
     def __call__(self, new: ObjectFinalized) -> Iterator[EventData]:
         """Handle one new object; objects that are not drops are none of our business."""
@@ -90,11 +92,13 @@ class Ingest:
                 "too-large", f"expected at most {self.max_file_bytes} bytes, received {new.size_bytes}"
             )
         digest = hashlib.sha256()
+        checksums = Checksums(new)
         received = 0
         try:
             with self.store.open(new.name, new.generation) as source, path.open("wb") as target:
                 while chunk := source.read(CHUNK_BYTES):
                     digest.update(chunk)
+                    checksums.update(chunk)
                     received += target.write(chunk)
         except ObjectNotFound as error:
             raise Refused(
@@ -102,6 +106,8 @@ class Ingest:
             ) from error
         if received != new.size_bytes:
             raise RetryLater(f"{new.name}: expected {new.size_bytes} bytes, received {received}")
+        if problem := checksums.mismatch():
+            raise RetryLater(f"{new.name}: {problem}")
         return content_id(digest.hexdigest())
 
     def _manifest(self, pipeline: str, span_id: str) -> SpanManifest | None:
@@ -113,8 +119,9 @@ class Ingest:
             return None
 
     def _write(self, drop: Drop, pipeline: Pipeline, span_id: str, folder: Path) -> SpanManifest:
-        span = write_span(folder / "source", folder, self._known_columns(drop.pipeline))
-        check_rejected_share(span, folder, pipeline.spec.validation.max_rejected_share)
+        known = self._known_columns(drop.pipeline)
+        span = write_span(folder / "source", folder, known, self.max_decompressed_bytes)
+        check_rejected_share(span, pipeline.spec.validation.max_rejected_share)
         for file in (DATA_FILE, REJECTS_FILE):
             self.store.upload(layout.span(drop.pipeline, span_id, file), folder / file)
         manifest = SpanManifest(
@@ -199,9 +206,7 @@ class Ingest:
 
     @staticmethod
     def _quarantine_name(drop: Drop) -> str:
-        return layout.quarantined(
-            drop.pipeline or None, drop.object.generation, drop.object.name.rpartition("/")[2]
-        )
+        return layout.quarantined(drop.pipeline or None, drop.object.name, drop.object.generation)
 
 
 def on_objects(ingest: Ingest, teller: Teller) -> Callable[[Message], None]:

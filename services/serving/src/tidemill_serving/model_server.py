@@ -18,6 +18,8 @@ from tidemill_serving.errors import ModelServerAway, Unservable
 
 CALL_SECONDS = 10
 POLL_SECONDS = 0.05
+# A restarted model server is to be found at once: it has lost its models, and clients are waiting.
+RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
 AVAILABLE = "AVAILABLE"
 # Float32 arithmetic in another process and batch: equal to the last digits, not always to the last bit.
 RELATIVE_TOLERANCE = 1e-4
@@ -41,7 +43,7 @@ class ModelServer:
     def __init__(self, address: str, *, load_timeout_seconds: float) -> None:
         self.address = address
         self._load_timeout_seconds = load_timeout_seconds
-        self._channel = grpc.insecure_channel(address)
+        self._channel = grpc.insecure_channel(address, options=RECONNECT)
         self._models = tfserving.ModelServiceStub(self._channel)
         self._predictions = tfserving.PredictionServiceStub(self._channel)
         self._told: dict[str, ModelConfig] = {}

@@ -45,8 +45,6 @@ def _unusable(column: ColumnProfile) -> str | None:
         return "It is a point in time, which does not come back."
     if values == 0 or (column.type != "string" and column.numeric is None):
         return "It has no values in the training rows."
-    if column.distinct_estimate == 1 and column.nulls == 0:
-        return "It has the same value in every training row."
     is_text = column.type == "string"
     most = max(ID_LIKE_DISTINCT, values / ID_LIKE_ROWS_PER_VALUE)
     if is_text and column.distinct_estimate > most:

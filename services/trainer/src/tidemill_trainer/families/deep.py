@@ -24,6 +24,8 @@ CLIP_STDDEVS = 5.0
 DROPOUT = 0.1
 LEARNING_RATE = 2e-3
 MAX_EPOCHS = 30
+# Rows are in random order already; between epochs it is enough to stir them, which costs memory.
+SHUFFLE_ROWS = 50_000
 PATIENCE_EPOCHS = 2
 VALIDATION_SHARE = 0.1
 STEPS_PER_EPOCH = 64
@@ -62,7 +64,9 @@ def fit(data: TrainingData) -> Deep:
     order = np.random.default_rng(data.seed).permutation(len(data.train))
     kept_aside, learned = np.split(order, [max(1, int(len(order) * VALIDATION_SHARE))])
     batch_rows = int(np.clip(len(learned) // STEPS_PER_EPOCH, *BATCH_ROWS))
-    batches = _tensors(data.train.take(learned), data.features).shuffle(len(learned), seed=data.seed)
+    batches = _tensors(data.train.take(learned), data.features).shuffle(
+        min(len(learned), SHUFFLE_ROWS), seed=data.seed
+    )
     patience = keras.callbacks.EarlyStopping(patience=PATIENCE_EPOCHS, restore_best_weights=True)
     model.compile(keras.optimizers.Adam(LEARNING_RATE), keras.losses.BinaryCrossentropy(from_logits=True))
     history = model.fit(

@@ -1,0 +1,133 @@
+"""CSV and its relatives, streamed as batches of text cells.
+
+A row that cannot be split into the header's columns is set aside with the reason, and reading goes on.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+
+import pyarrow as pa
+from pyarrow import csv as pa_csv
+
+from tidemill_contracts.profile import ColumnType
+from tidemill_ingest.columns import infer_types
+from tidemill_ingest.dialect import dialect_of
+from tidemill_ingest.encoding import Text
+from tidemill_ingest.errors import Refused
+from tidemill_ingest.reader import Reject
+
+# A row longer than this may be refused, one longer than twice this is.
+BLOCK_BYTES = 4 << 20
+NULL_TEXTS = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "-nan", "null", "NULL", "None"]
+TAIL_BYTES = 1 << 16
+COMPARED_CHARACTERS = TAIL_BYTES // 8
+TRAILING = "\0after the last delimiter"
+
+
+class DelimitedFile:
+    """One file on disk."""
+
+    def __init__(self, text: Text, known: Collection[str]) -> None:
+        self._path = text.path
+        self._dialect = dialect_of(text, known)
+
+    def types(self, reject: Reject) -> Mapping[str, ColumnType]:
+        """Infer the types from every cell."""
+        return infer_types(self.batches(reject))
+
+    def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
+        """Stream the rows as text cells, null where empty."""
+        end = _LastRead()
+        try:
+            with pa.OSFile(str(self._path)) as file:
+                if self._dialect.rows_at >= file.size():
+                    return
+                file.seek(self._dialect.rows_at)
+                for batch in self._open(file, reject, end):
+                    if batch.num_rows:
+                        end.saw_rows(batch)
+                        yield self._without_trailing(batch)
+        except pa.ArrowInvalid as error:
+            raise _refused(error) from error
+        self._check_closed(end)
+
+    def _open(self, file: pa.NativeFile, reject: Reject, end: "_LastRead") -> pa_csv.CSVStreamingReader:
+        dialect = self._dialect
+
+        def set_aside(row: pa_csv.InvalidRow) -> str:
+            end.saw_ragged(row.text)
+            expected = row.expected_columns - dialect.trailing_delimiter
+            reject(f"expected {expected} cells, received {row.actual_columns}: {row.text!r:.200}")
+            return "skip"
+
+        names = dialect.names + [TRAILING] * dialect.trailing_delimiter
+        return pa_csv.open_csv(
+            file,
+            pa_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=names),
+            pa_csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                quote_char=dialect.quote,
+                escape_char=dialect.escape or False,
+                newlines_in_values=True,
+                invalid_row_handler=set_aside,
+            ),
+            pa_csv.ConvertOptions(
+                check_utf8=False,  # seen to when the encoding was found
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=NULL_TEXTS,
+                strings_can_be_null=True,
+            ),
+        )
+
+    def _without_trailing(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not self._dialect.trailing_delimiter:
+            return batch
+        last = batch.num_columns - 1
+        if batch.column(last).null_count < batch.num_rows:
+            raise Refused(
+                "blank-column-name", f"expected a name for every column, columns [{last + 1}] have none"
+            )
+        return batch.select(range(last))
+
+    def _check_closed(self, end: "_LastRead") -> None:
+        """A quote that is never closed takes every row after it into one cell: none of them was read."""
+        with self._path.open("rb") as file:
+            file.seek(max(0, self._path.stat().st_size - TAIL_BYTES))
+            tail = file.read().decode(errors="ignore").rstrip()
+        if begins := end.open_at(tail, self._dialect.quote):
+            raise Refused(
+                "unterminated-quote",
+                f"expected a closing quote, received the end of the file in what begins {begins[:80]!r}",
+            )
+
+
+class _LastRead:
+    """The last cell and the last ragged row. What an open quote has swallowed is in one of them."""
+
+    def __init__(self) -> None:
+        self._cell = ""
+        self._ragged = ""
+
+    def saw_ragged(self, row: str) -> None:
+        self._ragged = row.strip()
+
+    def saw_rows(self, batch: pa.RecordBatch) -> None:
+        self._cell = (batch.column(batch.num_columns - 1)[-1].as_py() or "").strip()
+
+    def open_at(self, tail: str, quote: str) -> str | None:
+        """Return the text that spans lines up to the end of the file without a closing quote, if any does."""
+        as_written = self._cell.replace(quote, quote * 2)[-COMPARED_CHARACTERS:]
+        if len(self._cell.splitlines()) > 1 and tail.endswith(as_written):
+            return self._cell
+        ragged = self._ragged.splitlines()
+        if len(ragged) > 1 and tail.endswith(ragged[-1]) and self._ragged.count(quote) % 2:
+            return self._ragged
+        return None
+
+
+def _refused(error: pa.ArrowInvalid) -> Refused:
+    if "straddling object" in str(error):
+        return Refused(
+            "row-too-long",
+            f"expected rows of at most {BLOCK_BYTES} bytes, received a longer one: an open quote?",
+        )
+    return Refused("not-csv", f"expected CSV, received text that breaks off: {error}")

@@ -1,0 +1,110 @@
+"""JSON Lines: one object per line, or one array of objects. Objects within objects become `outer.inner`."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from tidemill_contracts.profile import ColumnType
+from tidemill_ingest.columns import infer_types
+from tidemill_ingest.encoding import Text
+from tidemill_ingest.errors import Refused
+from tidemill_ingest.reader import Reject
+from tidemill_ingest.values import Row, batches_of
+
+MAX_LINE_BYTES = 8 << 20
+# An array is parsed as a whole.
+MAX_ARRAY_BYTES = 32 << 20
+MAX_DEPTH = 8
+
+
+class JsonFile:
+    """One file on disk. A line that is no flat enough object is set aside, and reading goes on."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+
+    def types(self, reject: Reject) -> Mapping[str, ColumnType]:
+        """Infer the types from every value: JSON's own, and timestamps for ISO 8601 strings."""
+        return infer_types(self.batches(reject), text_types=("timestamp",))
+
+    def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
+        """Stream the rows; values of a column with several kinds come as text."""
+        yield from batches_of(self._rows(reject), reject)
+
+    def _rows(self, reject: Reject) -> Iterator[tuple[Row, int]]:
+        for place, value, size_bytes in self._values(reject):
+            try:
+                yield _flat(value), size_bytes
+            except ValueError as error:
+                reject(f"{place}: {error}")
+
+    def _values(self, reject: Reject) -> Iterator[tuple[str, Any, int]]:
+        with self._text.path.open("rb") as file:
+            file.seek(self._text.start)
+            if file.peek(1 << 10)[: 1 << 10].lstrip().startswith(b"["):
+                if self._text.path.stat().st_size <= MAX_ARRAY_BYTES:
+                    yield from _array(file.read())
+                    return
+                raise Refused(
+                    "json-array-too-large",
+                    f"expected JSON Lines, received an array of more than {MAX_ARRAY_BYTES} bytes: write one "
+                    "object per line",
+                )
+            number = 0
+            while line := file.readline(MAX_LINE_BYTES):
+                number += 1
+                if len(line) == MAX_LINE_BYTES:
+                    raise Refused("row-too-long", f"line {number}: expected less than {MAX_LINE_BYTES} bytes")
+                if not line.isspace():
+                    try:
+                        yield f"line {number}", _parse(line), len(line)
+                    except (ValueError, RecursionError) as error:
+                        reject(f"line {number}: expected a JSON object, received {line[:100]!r}: {error}")
+
+
+def _array(text: bytes) -> Iterator[tuple[str, Any, int]]:
+    try:
+        values = _parse(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused("not-json", f"expected JSON Lines or an array of objects: {error}") from error
+    for index, value in enumerate(values):
+        yield f"element {index + 1}", value, len(text) // len(values)
+
+
+def _parse(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # Python's writer spells NaN and infinities as words that are not JSON.
+        if b"NaN" not in text and b"Infinity" not in text:
+            raise
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # half a character pair is no text
+        return value
+
+
+def _flat(value: Any) -> Row:
+    """Flatten an object; raise ValueError saying what else it is, or holds."""
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a JSON object, received {value!r:.100}")  # noqa: TRY004 - of the content
+    row: Row = {}
+    _add(row, "", value, 1)
+    return row
+
+
+def _add(row: Row, prefix: str, members: dict[str, Any], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"expected at most {MAX_DEPTH} objects in one another, received more at {prefix}")
+    for key, value in members.items():
+        name = prefix + key
+        if isinstance(value, dict):
+            _add(row, f"{name}.", value, depth + 1)
+        elif isinstance(value, list):
+            raise ValueError(f"column {name}: expected a single value, received a list")  # noqa: TRY004
+        elif name in row:
+            raise ValueError(f"column {name}: expected one value, received two by different paths")
+        else:
+            row[name] = value

@@ -1,0 +1,57 @@
+"""Columns that have a type already: converted where no value changes, else left to the rules of text."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidemill_contracts.profile import ColumnType
+
+ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "string": pa.string(),
+}
+
+
+def as_native(cells: pa.Array, column_type: ColumnType) -> pa.Array | None:
+    """Convert typed cells; None when they are text, of another kind, or do not all fit.
+
+    NaN is how many writers spell a missing number: it becomes null, as it does in text.
+    """
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_decode()
+    if not _same_kind(cells.type, column_type):
+        return None
+    try:
+        # Nanoseconds are cut to microseconds; no number may change.
+        converted = pc.cast(cells, ARROW_TYPES[column_type], safe=column_type != "timestamp")
+    except pa.ArrowInvalid:
+        return None
+    if column_type == "float" and pc.any(pc.is_nan(converted)).as_py():
+        return pc.if_else(pc.is_nan(converted), pa.scalar(None, pa.float64()), converted)
+    return converted
+
+
+def _same_kind(arrow_type: pa.DataType, column_type: ColumnType) -> bool:
+    types = pa.types
+    if types.is_null(arrow_type):
+        return True
+    match column_type:
+        case "bool":
+            return bool(types.is_boolean(arrow_type))
+        case "int":
+            return bool(types.is_integer(arrow_type))
+        case "float":
+            return any(
+                belongs(arrow_type) for belongs in (types.is_integer, types.is_floating, types.is_decimal)
+            )
+        case "timestamp":
+            return bool(types.is_timestamp(arrow_type) or types.is_date(arrow_type))
+        case "string":
+            return any(
+                belongs(arrow_type)
+                for belongs in (types.is_string, types.is_large_string, types.is_string_view)
+            )
