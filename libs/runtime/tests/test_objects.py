@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,6 +131,19 @@ def test_deleting_is_idempotent(store: ObjectStore) -> None:
     store.delete("a")
 
     assert store.list("") == []
+
+
+def test_content_replaced_under_the_same_modification_time_is_another_generation(tmp_path: Path) -> None:
+    folder = open_store(f"file://{tmp_path}/bucket")
+    path = Path(folder.uri("a"))
+    generations = []
+    for content in (b"one", b"two"):
+        path.write_bytes(content)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        generations.append(folder.stat("a").generation)
+        time.sleep(0.02)
+
+    assert generations[1] > generations[0]
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/etc/passwd", ""])

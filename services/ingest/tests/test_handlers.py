@@ -145,6 +145,23 @@ def test_quarantine_is_decided_once(store: FolderStore, ingest: Ingest) -> None:
     assert one(ingest(new)) == first
 
 
+def test_files_of_one_name_and_time_in_two_folders_are_two_drops(store: FolderStore, ingest: Ingest) -> None:
+    bad = dropped(store, b"", "drops/flights/a/day.csv")
+    good = replace(dropped(store, GOOD, "drops/flights/b/day.csv"), generation=bad.generation)
+
+    assert isinstance(one(ingest(bad)), DropQuarantined)
+    assert store.list("quarantine/") != []
+    assert isinstance(one(ingest(good)), DropQuarantined)
+    assert len([name for name in store.list("quarantine/") if name.endswith(".reason.json")]) == 2
+
+
+def test_a_very_long_name_ends_in_quarantine_too(store: FolderStore, ingest: Ingest) -> None:
+    event = one(ingest(dropped(store, b"", f"drops/flights/{'x' * 240}.csv")))
+
+    assert isinstance(event, DropQuarantined)
+    assert event.reason.code == "empty-file"
+
+
 def test_the_next_good_file_goes_through_after_a_bad_one(store: FolderStore, ingest: Ingest) -> None:
     one(ingest(dropped(store, b"\0\1\2", "drops/flights/bad.csv")))
 
