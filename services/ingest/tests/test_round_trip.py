@@ -270,3 +270,13 @@ def test_no_damaged_file_does_worse_than_be_refused(
         read(bytes(content))
     except Refused:
         return
+
+
+def test_a_parquet_text_that_is_not_utf8_is_refused() -> None:
+    table: Table = {"i": [1, 2], "f": [0.5, 1.5], "b": [True, False], "s": ["some text", "other"]}
+    content = as_parquet(table).replace(b"some text", b"some \xff\xfe t")
+
+    with pytest.raises(Refused) as refused:
+        read(content)
+
+    assert refused.value.code == "not-parquet"

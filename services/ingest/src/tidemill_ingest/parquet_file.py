@@ -43,6 +43,8 @@ class ParquetFile:
             with self._open() as file:
                 names = column_names(file.schema_arrow.names)
                 for batch in file.iter_batches(batch_size=_batch_rows(file.metadata)):
+                    # Arrow takes a file's word that its texts are UTF-8; nobody after us could read others.
+                    batch.validate(full=True)
                     yield pa.RecordBatch.from_arrays(batch.columns, names=names)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _refused(error) from error
