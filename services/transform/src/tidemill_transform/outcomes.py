@@ -43,7 +43,7 @@ class Outcomes:
 
     def commit(self, report: Report, choice: Choice, seconds: float) -> DatasetTransformed:
         """Commit a dataset version whose shards are written."""
-        # Quantiles are approximate and differ between two passes: the first profile stays.
+        # Means differ in their last digits when rows are added in another order: the first profile stays.
         self.store.create(self._name(PROFILE_FILE), report.profile.model_dump_json().encode())
         dataset = self._dataset(report, choice, seconds)
         if self.store.create(self._name(MANIFEST_FILE), dataset.model_dump_json().encode()):
