@@ -21,7 +21,7 @@ class ProfileModel(BaseModel):
 class NumericProfile(ProfileModel):
     """Moments and quantiles of the finite values of a column.
 
-    `quantiles` holds the values at evenly spaced ranks from 0 to 1 inclusive (of a row sample, exact for small data).
+    `quantiles` holds the values at evenly spaced ranks from 0 to 1 inclusive, in a sample of rows.
     """
 
     minimum: float
