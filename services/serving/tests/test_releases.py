@@ -293,3 +293,17 @@ def test_a_refused_configuration_is_told_again_and_nothing_falls_over(
     releases.reconcile()
 
     assert server.versions == {"m": {1}}
+
+
+def test_an_event_that_comes_again_much_later_is_told_as_it_was(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    for version in (1, 2, 3):
+        server.models["m", version] = double
+        one(deploy(blessed(store, version)))
+
+    again = one(deploy(blessed(store, 1)))
+
+    assert isinstance(again, ModelDeployed)
+    assert (again.version, again.replaces) == (1, None)
+    assert shown(board)[0].stable_version == 3

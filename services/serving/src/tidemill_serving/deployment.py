@@ -11,19 +11,23 @@ from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 
 
 class Deployed(ProfileModel):
-    """A model version that was found good, and the version it replaced (None for the first)."""
+    """A model version that was found good."""
 
     version: int
     model_id: str
-    replaces: int | None
 
 
 class Deployment(ProfileModel):
-    """The wanted state of one pipeline's model. `previous` stays loaded for a fast way back."""
+    """The wanted state of one pipeline's model. `previous` stays loaded for a fast way back.
+
+    `replaced` has every version ever deployed, with the one it replaced (None for the first): an event that
+    comes again, however late, is told as it was.
+    """
 
     pipeline: str
     stable: Deployed | None = None
     previous: Deployed | None = None
+    replaced: dict[int, int | None] = Field(default_factory=dict)
     withdrawn: dict[int, Reason] = Field(default_factory=dict)
 
     def versions(self) -> list[int]:
@@ -32,18 +36,13 @@ class Deployment(ProfileModel):
 
     def decided(self, version: int) -> bool:
         """Say whether this version was deployed or withdrawn before."""
-        return version in self.versions() or version in self.withdrawn
-
-    def replaced_by(self, version: int) -> int | None:
-        """Return the version that `version` replaced when it was deployed; None for the first."""
-        deployed = [each for each in (self.stable, self.previous) if each and each.version == version]
-        return deployed[0].replaces if deployed else None
+        return version in self.replaced or version in self.withdrawn
 
     def promote(self, version: int, model_id: str) -> "Deployment":
         """Make a version the stable one."""
-        replaces = self.stable.version if self.stable else None
-        stable = Deployed(version=version, model_id=model_id, replaces=replaces)
-        return self.model_copy(update={"stable": stable, "previous": self.stable})
+        replaced = {**self.replaced, version: self.stable.version if self.stable else None}
+        stable = Deployed(version=version, model_id=model_id)
+        return self.model_copy(update={"stable": stable, "previous": self.stable, "replaced": replaced})
 
     def withdraw(self, version: int, reason: Reason) -> "Deployment":
         """Remember that a version must not serve, and why."""

@@ -51,6 +51,6 @@ class Deploy:
             version=blessed.version,
             model_id=blessed.model_id,
             label="stable",
-            replaces=deployment.replaced_by(blessed.version),
+            replaces=deployment.replaced[blessed.version],
             seconds=seconds,
         )
