@@ -11,7 +11,9 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
+from tidemill_gateway.coalescing import Coalescer
 from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.models import Models
 from tidemill_gateway.openapi import documented
@@ -29,7 +31,16 @@ KEEP_ALIVE_SECONDS = 620
 
 
 class Gateway(FastAPI):
-    """The application; its OpenAPI includes what is served without FastAPI."""
+    """The application; what `rest` serves does not go through FastAPI, but is in its OpenAPI document."""
+
+    rest: TfServingRest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self.rest.serves(scope):
+            await self.rest(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the whole API."""
@@ -40,11 +51,13 @@ def create_app(settings: Settings) -> FastAPI:
     """Wire the gateway; nothing is opened before its lifespan begins."""
     book = RouteBook()
     servers = ModelServers(settings.predict_timeout_seconds)
+    coalescer = Coalescer(servers, settings.max_joined_rows)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(servers.close)
+            stack.push_async_callback(coalescer.close)
             watching = asyncio.create_task(watch_routes(settings.serving_address, book))
             stack.push_async_callback(_stop, watching)
             ops = _ops_server(settings, book, watching)
@@ -55,13 +68,12 @@ def create_app(settings: Settings) -> FastAPI:
     app = Gateway(
         title="Tidemill gateway", version="0.1.0", lifespan=lifespan, redoc_url=None, redirect_slashes=False
     )
-    rest = TfServingRest(
-        Predictions(book, servers, timeout_seconds=settings.predict_timeout_seconds),
+    app.rest = TfServingRest(
+        Predictions(book, servers, coalescer, timeout_seconds=settings.predict_timeout_seconds),
         Models(book, servers),
         max_body_bytes=settings.max_body_bytes,
         allow_all_origins=settings.cors,
     )
-    app.router.routes.insert(0, rest)
     _add_probes(app, book)
     _refuse_other_paths(app)
     return app

@@ -76,6 +76,8 @@ class ModelServers:
                 del self._described[next(iter(self._described))]
             task = self._described[target] = asyncio.create_task(self._describe(target))
             task.add_done_callback(partial(self._forget_failure, target))
+        if task.done():
+            return task.result()
         # Others may wait for the same answer after this caller has gone.
         return await asyncio.shield(task)
 

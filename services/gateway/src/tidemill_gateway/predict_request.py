@@ -33,6 +33,12 @@ def signature_name(document: Mapping[str, Any]) -> str:
     return name or DEFAULT_SIGNATURE
 
 
+def joinable_rows(document: Mapping[str, Any]) -> list[Any] | None:
+    """Return the rows of a request that asks row by row; None for any other, well formed or not."""
+    rows = document.get("instances")
+    return rows if type(rows) is list and rows and "inputs" not in document else None
+
+
 # Numbers beyond float32 become infinite, as they do in TensorFlow Serving.
 @np.errstate(over="ignore")
 def read_inputs(document: Mapping[str, Any], signature: Signature) -> PredictInputs:
@@ -54,15 +60,20 @@ def read_inputs(document: Mapping[str, Any], signature: Signature) -> PredictInp
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
+@np.errstate(over="ignore")
+def read_rows(rows: list[Any], signature: Signature) -> Mapping[str, NDArray[Any]] | None:
+    """Return the tensors of rows that all have the signature's inputs, each as it is; None for others."""
+    columns = _columns_of(rows, signature)
+    return _dense_columns(columns, signature) if columns else None
+
+
 def _from_rows(document: Mapping[str, Any], signature: Signature) -> Mapping[str, NDArray[Any]]:
     rows = document["instances"]
     if type(rows) is not list:
         raise invalid(f"JSON Value: {quoted(document)} Expecting 'instances' to be an list/array")
     if not rows:
         raise invalid(f"JSON Value: {quoted(document)} No values in 'instances' array")
-    columns = _columns_of(rows, signature)
-    tensors = columns and _dense_columns(columns, signature)
-    return tensors or tensor_rules.read_rows(rows, signature)
+    return read_rows(rows, signature) or tensor_rules.read_rows(rows, signature)
 
 
 def _columns_of(rows: list[Any], signature: Signature) -> dict[str, list[Any]] | None:

@@ -28,10 +28,24 @@ def write_outputs(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) -> bytes
     named = sorted(outputs.items())
     if by_row:
         _check_rows(named)
-        rows = _text(*named[0]) if len(named) == 1 else _row_objects(named)
-        return b'{"predictions":%b}' % rows
+        if len(named) > 1:
+            return predictions_text(_row_objects(named))
+        return b'{"predictions":%b}' % _text(*named[0])
     columns = [_text(name, tensor) for name, tensor in named]
     return b'{"outputs":%b}' % (columns[0] if len(named) == 1 else _object_template(named) % tuple(columns))
+
+
+def row_texts(outputs: Mapping[str, NDArray[Any]], rows: int) -> list[bytes] | None:
+    """Return the text of each row's prediction; None unless every output has just one part for each row."""
+    if not outputs or any(tensor.ndim == 0 or len(tensor) != rows for tensor in outputs.values()):
+        return None
+    named = sorted(outputs.items())
+    return _rows(*named[0]) if len(named) == 1 else _row_objects(named)
+
+
+def predictions_text(rows: Sequence[bytes]) -> bytes:
+    """Return the answer to a request for some rows."""
+    return b'{"predictions":[%b]}' % b",".join(rows)
 
 
 def write_float32s(values: Sequence[float]) -> list[bytes]:
@@ -49,10 +63,10 @@ def _check_rows(named: Sequence[tuple[str, NDArray[Any]]]) -> None:
         rows = len(tensor)
 
 
-def _row_objects(named: Sequence[tuple[str, NDArray[Any]]]) -> bytes:
+def _row_objects(named: Sequence[tuple[str, NDArray[Any]]]) -> list[bytes]:
     template = _object_template(named)
     columns = [_rows(name, tensor) for name, tensor in named]
-    return b"[%b]" % b",".join(template % row for row in zip(*columns, strict=True))
+    return [template % row for row in zip(*columns, strict=True)]
 
 
 def _rows(name: str, tensor: NDArray[Any]) -> list[bytes]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill_contracts import tfserving
+from tidemill_gateway.coalescing import Coalescer
 from tidemill_gateway.documents import parse
 from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.examples import read_examples, write_classifications, write_regressions
 from tidemill_gateway.metrics import UNKNOWN, Labels
 from tidemill_gateway.model_servers import Metadata, ModelServers
 from tidemill_gateway.paths import ModelRef
-from tidemill_gateway.predict_request import read_inputs, signature_name
+from tidemill_gateway.predict_request import joinable_rows, read_inputs, signature_name
 from tidemill_gateway.predict_response import write_outputs
 from tidemill_gateway.routes import RouteBook, Target
 from tidemill_gateway.signatures import Signature
@@ -42,9 +43,12 @@ class Question:
 class Predictions:
     """Answers inference requests in TensorFlow Serving's JSON, by the route book, with the model servers."""
 
-    def __init__(self, book: RouteBook, servers: ModelServers, *, timeout_seconds: float) -> None:
+    def __init__(
+        self, book: RouteBook, servers: ModelServers, coalescer: Coalescer, *, timeout_seconds: float
+    ) -> None:
         self._book = book
         self._servers = servers
+        self._coalescer = coalescer
         self._timeout_seconds = timeout_seconds
 
     def model_label(self, ref: ModelRef) -> str:
@@ -56,17 +60,27 @@ class Predictions:
         document = parse(question.body)
         name = signature_name(document)
 
+        rows = joinable_rows(document)
+
         async def ask(target: Target, deadline: float) -> bytes:
             signature = await self._signature(target, name, question.labels)
-            inputs = read_inputs(document, signature)
-            outputs = await self._servers.predict(
-                target,
-                name,
-                inputs.tensors,
-                timeout_seconds=deadline - _now(),
-                metadata=question.metadata,
+
+            async def ask_alone() -> bytes:
+                inputs = read_inputs(document, signature)
+                outputs = await self._servers.predict(
+                    target,
+                    name,
+                    inputs.tensors,
+                    timeout_seconds=deadline - _now(),
+                    metadata=question.metadata,
+                )
+                return write_outputs(outputs, by_row=inputs.by_row)
+
+            if rows is None:
+                return await ask_alone()
+            return await self._coalescer.predict(
+                target, signature, rows, deadline=deadline, metadata=question.metadata, alone=ask_alone
             )
-            return write_outputs(outputs, by_row=inputs.by_row)
 
         return await self._answer(question, ask)
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
-from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from tidemill_gateway.bodies import BodyTooLarge, read_body
@@ -63,8 +62,8 @@ class _Reply:
     version: int | None = None
 
 
-class TfServingRest(BaseRoute):
-    """The route and the endpoint of everything below /v1/."""
+class TfServingRest:
+    """The endpoint of everything below /v1/."""
 
     def __init__(
         self, predictions: Predictions, models: Models, *, max_body_bytes: int, allow_all_origins: bool
@@ -79,12 +78,12 @@ class TfServingRest(BaseRoute):
         self._max_body_bytes = max_body_bytes
         self._headers = _CORS if allow_all_origins else []
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Take every path below /v1/, malformed or not, in any case."""
-        below = scope["type"] == "http" and scope["path"][:4].lower() == "/v1/"
-        return (Match.FULL if below else Match.NONE), {}
+    @staticmethod
+    def serves(scope: Scope) -> bool:
+        """Say whether a request is for this API: every path below /v1/, malformed or not, in any case."""
+        return scope["type"] == "http" and str(scope["path"][:4]).lower() == "/v1/"
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too."""
         begin = time.perf_counter()
         headers: Headers = dict(scope["headers"])
