@@ -25,6 +25,8 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
     if "$ref" in schema:
         target = definitions[schema["$ref"].removeprefix("#/$defs/")]
         schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    if "anyOf" in schema:
+        return _nullable(schema, definitions)
     result: Schema = {}
     for key, value in schema.items():
         if key in EXCLUSIVE:
@@ -33,12 +35,30 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
             result[key] = {name: structural(field, definitions) for name, field in value.items()}
         elif key == "items":
             result[key] = structural(value, definitions)
+        elif key == "prefixItems":
+            result["items"] = structural(value[0], definitions)
         elif key not in DROPPED:
             result[key] = value
+    return result | _of_any_key(schema, definitions)
+
+
+def _nullable(schema: Schema, definitions: Schema) -> Schema:
+    """Translate the one kind of choice that the spec has: something, or null."""
+    something, null = schema["anyOf"]
+    if null != {"type": "null"}:
+        raise ValueError(f"expected a choice between something and null, received {schema['anyOf']}")
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**structural({**something, **rest}, definitions), "nullable": True}
+
+
+def _of_any_key(schema: Schema, definitions: Schema) -> Schema:
+    values = schema.get("additionalProperties")
+    if not isinstance(values, dict):
+        return {}
+    of_key = structural(values, definitions)
     if "propertyNames" in schema:
-        of_key = structural(schema["additionalProperties"], definitions)
-        result["properties"] = dict.fromkeys(schema["propertyNames"]["enum"], of_key)
-    return result
+        return {"properties": dict.fromkeys(schema["propertyNames"]["enum"], of_key)}
+    return {"additionalProperties": of_key}
 
 
 def pipeline_schema() -> Schema:

@@ -77,13 +77,24 @@ def access() -> Iterator[Resource]:
         yield grant(component, role, bucket)
 
 
+def warehouse() -> Iterator[Resource]:
+    """Let transform fill a dataset, if the chart is told to use it; people ask the project's owners."""
+    writer = {"role": "WRITER", "iamMember": f"{IDENTITIES}transform"}
+    # What is written here is all the access there is.
+    owners = {"role": "OWNER", "specialGroup": "projectOwners"}
+    yield resource("bigquery", "BigQueryDataset", "tidemill", {"access": [owners, writer]})
+    # Jobs belong to a project; what they may touch is the dataset's to say.
+    yield grant("transform", "bigquery.jobUser", PROJECT)
+
+
 def grant(who: str, role: str, to: Resource) -> Resource:
     """Give one role on one resource."""
     kind, name = to["kind"], to["metadata"]["name"]
+    reference = {"external": "projects/${PROJECT_ID}"} if to is PROJECT else {"name": name}
     spec = {
         "member": AGENTS.get(who) or IDENTITIES + who,
         "role": f"roles/{role}",
-        "resourceRef": {"apiVersion": to["apiVersion"], "kind": kind, "name": name},
+        "resourceRef": {"apiVersion": to["apiVersion"], "kind": kind, **reference},
     }
     return resource("iam", "IAMPolicyMember", f"{who}-{role.replace('.', '-')}-{kind}-{name}".lower(), spec)
 
@@ -93,6 +104,9 @@ def resource(service: str, kind: str, name: str, spec: Resource | None = None) -
     return {"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec or {}}
 
 
+PROJECT = resource("resourcemanager", "Project", "project")
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1], "k8s/google-cloud")
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +114,7 @@ if __name__ == "__main__":
         "topics": map(topic, topology.TOPICS),
         "subscriptions": map(subscription, topology.SUBSCRIPTIONS),
         "access": access(),
+        "warehouse": warehouse(),
     }
     for file, resources in files.items():
         text = yaml.safe_dump_all(resources, sort_keys=False, width=110)

@@ -14,7 +14,9 @@ SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
 ALONE = {"trainer", "serving"}
 # Settings that follow from the chart's wiring or from values of their own. Trainings run in the trainer's own
 # pod: the chart gives it no right to create Jobs.
-WIRED = re.compile(r"project|bucket_url|tracking_uri|host|scratch_folder|launcher|job_.+|.*port|.+_address")
+WIRED = re.compile(
+    r"project|bucket_url|warehouse_url|tracking_uri|host|scratch_folder|launcher|job_.+|.*port|.+_address"
+)
 
 TEXT = {"type": "string"}
 REPLICAS = {"type": "integer", "minimum": 0}
@@ -22,6 +24,7 @@ QUANTITY = {"type": ["string", "number"], "pattern": r"^[0-9.]+([KMGT]i?|m)?$"}
 CIDR = {"type": "string", "pattern": r"^[0-9a-f.:]+/[0-9]+$"}
 PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
 PEERS = {"type": "array", "items": {"type": "object"}}
+NAME = {"type": "string", "minLength": 1}
 
 
 def closed(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
@@ -32,13 +35,27 @@ def closed(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
 
 def settings(service: str) -> Schema:
     """Describe what a deployment may set of a service, by the service's own Settings."""
+    fields = import_module(f"tidemill_{service}.settings").Settings.model_fields
+    described = {name: setting(service, name) for name in fields if not WIRED.fullmatch(name)}
+    return closed({name: schema for name, schema in described.items() if not is_secret(schema)})
+
+
+def secrets(service: str) -> Schema:
+    """Describe which key of which Secret holds each of a service's secret settings."""
+    fields = import_module(f"tidemill_{service}.settings").Settings.model_fields
+    names = [name for name in fields if is_secret(setting(service, name))]
+    return closed(dict.fromkeys(names, closed({"name": NAME, "key": NAME}, ("name", "key"))))
+
+
+def is_secret(schema: Schema) -> bool:
+    """Say whether a setting must not be written in clear."""
+    return any(choice.get("writeOnly", False) for choice in schema.get("anyOf", [schema]))
+
+
+def setting(service: str, name: str) -> Schema:
+    """Describe one setting of a service."""
     fields = import_module(f"tidemill_{service}.settings").Settings.model_json_schema()
-    free = {
-        name: {key: value for key, value in field.items() if key != "title"}
-        for name, field in fields["properties"].items()
-        if not WIRED.fullmatch(name)
-    }
-    return closed(free)
+    return {key: value for key, value in fields["properties"][name].items() if key != "title"}
 
 
 def container() -> Schema:
@@ -54,7 +71,9 @@ def values() -> Schema:
     """Describe the whole of values.yaml."""
     services = {
         name: closed(
-            container() | {"settings": settings(name)} | ({} if name in ALONE else {"replicas": REPLICAS})
+            container()
+            | {"settings": settings(name), "secrets": secrets(name)}
+            | ({} if name in ALONE else {"replicas": REPLICAS})
         )
         for name in SERVICES
     }
@@ -70,6 +89,7 @@ def values() -> Schema:
         "project": {"type": "string", "pattern": "^[a-z][a-z0-9-]{4,28}[a-z0-9]$"},
         "bucketUrl": {"type": "string", "pattern": "^(gs://[^/]+|file:///.+)$"},
         "trackingUri": {"type": "string", "minLength": 1},
+        "warehouseUrl": setting("transform", "warehouse_url"),
         "bucketClaim": TEXT,
         "pubsubEmulator": TEXT,
         "image": closed({"registry": {"type": "string", "pattern": "^(.+/)?$"}, "tag": TEXT}),

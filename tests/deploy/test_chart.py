@@ -154,6 +154,7 @@ def test_a_bucket_in_a_volume_is_mounted_where_its_url_says(render: Render) -> N
         {"projct": "typing-error"},
         {"project": ""},
         {"bucketUrl": "s3://elsewhere"},
+        {"warehouseUrl": "snowflake://elsewhere"},
         {"services": {"ingest": {"replica": 3}}},
         {"services": {"trainer": {"replicas": 2}}},
         {"services": {"ingest": {"settings": {"concurency": 3}}}},
@@ -218,4 +219,5 @@ def other(key: str, value: object) -> object:
         case list():
             return [] if value else [{"ports": [{"port": 5000}]}]
         case _:
-            return {"registry": "other/", "cpu": "7", "memory": "7Gi", "scratch": "7Gi"}.get(key, "other")
+            known = {"registry": "other/", "cpu": "7", "memory": "7Gi", "scratch": "7Gi"}
+            return {**known, "warehouseUrl": "bigquery://other/other"}.get(key, "other")

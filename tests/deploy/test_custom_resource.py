@@ -20,7 +20,6 @@ FORBIDDEN = {
     "$ref",
     "$defs",
     "definitions",
-    "additionalProperties",
     "const",
     "propertyNames",
     "title",
@@ -40,7 +39,8 @@ def schema(resource: Manifest) -> Manifest:
 
 def fields(of: Manifest) -> Iterator[Manifest]:
     yield of
-    for child in [*of.get("properties", {}).values(), *([of["items"]] if "items" in of else [])]:
+    of_any_key = [of[key] for key in ("items", "additionalProperties") if key in of]
+    for child in [*of.get("properties", {}).values(), *of_any_key]:
         yield from fields(child)
 
 
@@ -62,6 +62,8 @@ def test_the_schema_is_structural(resource: Manifest) -> None:
     for field in fields(schema(resource)):
         assert "type" in field
         assert not FORBIDDEN & field.keys()
+        assert isinstance(field.get("additionalProperties", {}), dict)
+        assert not {"properties", "additionalProperties"} <= field.keys()
         for bound in ("exclusiveMinimum", "exclusiveMaximum"):
             assert isinstance(field.get(bound, True), bool)
     metadata = schema(resource)["properties"]["metadata"]
@@ -87,6 +89,8 @@ def fill_in(document: Manifest, of: Manifest) -> None:
             document.setdefault(name, deepcopy(field["default"]))
         if isinstance(document.get(name), dict):
             fill_in(document[name], field)
+    for value in document.values() if "additionalProperties" in of else ():
+        fill_in(value, of["additionalProperties"])
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,10 @@ def fill_in(document: Manifest, of: Manifest) -> None:
         (("spec", "split", "evalShare"), 0),
         (("spec", "split", "evalShare"), 1),
         (("spec", "validation", "minRows"), 1),
+        (("spec", "task"), "ranking"),
+        (("spec", "columns"), {"age": {"type": "number"}}),
+        (("spec", "columns"), {"age": {"values": []}}),
+        (("spec", "data", "last"), 0),
         (("spec", "training", "families"), []),
         (("spec", "training", "families"), ["forest"]),
         (("spec", "blessing", "metric"), "f1"),
@@ -113,6 +121,18 @@ def test_both_refuse(resource: Manifest, path: tuple[str, ...], value: object) -
     with pytest.raises(ValidationError):
         Pipeline.model_validate(document)
     assert list(refusals(document, schema(resource)))
+
+
+def test_both_take_what_may_be_nothing(resource: Manifest) -> None:
+    written: Manifest = {
+        "metadata": {"name": "p"},
+        "spec": {"label": "x", "task": None, "data": {"last": None}, "columns": {"age": {"feature": {}}}},
+    }
+    stored = deepcopy(written)
+    fill_in(stored, schema(resource))
+
+    assert Pipeline.model_validate(stored) == Pipeline.model_validate(written)
+    assert not list(refusals({**written, "spec": {"label": "x"}}, schema(resource)))
 
 
 def refusals(value: Manifest, of: Manifest) -> Iterator[str]:

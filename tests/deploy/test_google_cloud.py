@@ -31,6 +31,7 @@ def grants(resources: list[Manifest]) -> set[tuple[str, str, str, str]]:
     return {
         (each["member"], each["role"], each["resourceRef"]["kind"], each["resourceRef"]["name"])
         for each in found
+        if "name" in each["resourceRef"]
     }
 
 
@@ -134,6 +135,19 @@ def test_notifications_can_be_delivered_by_cloud_storage(resources: list[Manifes
 
     expected = (agent, "roles/pubsub.publisher", "PubSubTopic", topology.OBJECTS_TOPIC)
     assert expected in grants(resources)
+
+
+def test_only_transform_may_fill_the_warehouse(resources: list[Manifest]) -> None:
+    [dataset] = specs(resources, "BigQueryDataset").values()
+    elsewhere = [
+        (account(each["member"]), each["role"], each["resourceRef"]["external"])
+        for each in specs(resources, "IAMPolicyMember").values()
+        if "external" in each["resourceRef"]
+    ]
+
+    writers = [each["iamMember"] for each in dataset["access"] if each["role"] == "WRITER"]
+    assert [account(writer) for writer in writers] == ["tidemill-transform"]
+    assert elsewhere == [("tidemill-transform", "roles/bigquery.jobUser", "projects/${PROJECT_ID}")]
 
 
 def test_only_three_things_are_left_to_fill_in() -> None:

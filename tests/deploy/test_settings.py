@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helm_python import HelmError
 
 from tidemill_runtime.ops import OpsServer
 from tidemill_runtime.settings import ServiceSettings
@@ -18,6 +19,7 @@ Render = Callable[..., list[Manifest]]
 
 SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
 ROOT = Path(__file__).parents[2]
+SECRET = "a key that is long enough, and no secret"  # noqa: S105
 
 
 def settings_class(service: str) -> type[ServiceSettings]:
@@ -33,7 +35,7 @@ def started(
     for name in [name for name in os.environ if name.startswith("TIDEMILL_")]:
         monkeypatch.delenv(name)
     for variable in container["env"]:
-        monkeypatch.setenv(variable["name"], variable["value"])
+        monkeypatch.setenv(variable["name"], variable.get("value", SECRET))
     return settings_class(service)(), container
 
 
@@ -127,6 +129,20 @@ def test_settings_of_a_deployment_reach_the_service(render: Render, monkeypatch:
     for service, values in chosen.items():
         settings, _ = started(objects, service, monkeypatch)
         assert json.loads(json.dumps(settings.model_dump(include=set(values)))) == values
+
+
+def test_a_secret_setting_is_read_from_a_secret_and_cannot_be_written_in_clear(
+    render: Render, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = {"name": "privacy", "key": "hash-key"}
+    objects = render({"services": {"ingest": {"secrets": {"privacy_key": reference}}}})
+
+    settings, container = started(objects, "ingest", monkeypatch)
+
+    assert settings.model_dump()["privacy_key"].get_secret_value() == SECRET
+    assert {"name": "TIDEMILL_PRIVACY_KEY", "valueFrom": {"secretKeyRef": reference}} in container["env"]
+    with pytest.raises(HelmError):
+        render({"services": {"ingest": {"settings": {"privacy_key": SECRET}}}})
 
 
 def test_a_pod_is_given_the_time_that_its_shutdown_takes(render: Render) -> None:

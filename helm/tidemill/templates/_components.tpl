@@ -17,7 +17,12 @@ ingest:
   addresses: {}
   values: {BUCKET_URL: bucketUrl}
   google: true
-transform: {ports: {}, calls: [], addresses: {}, values: {BUCKET_URL: bucketUrl}, google: true}
+transform:
+  ports: {}
+  calls: []
+  addresses: {}
+  values: {BUCKET_URL: bucketUrl, WAREHOUSE_URL: warehouseUrl}
+  google: true
 trainer:
   ports: {}
   calls: []

@@ -11,6 +11,23 @@ from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
 SCHEMA = Path(__file__).parents[1] / "schema" / "pipeline.schema.json"
 SHORTEST = "metadata: {name: flights}\nspec: {label: arr_delay >= 15}"
 
+FULL = """
+metadata: {name: flights}
+spec:
+  label: arr_delay >= 15
+  task: binary
+  columns:
+    distance: {type: float, minimum: 0, maximum: 6000, feature: {scale: log, clip: [10, 5000]}}
+    carrier: {values: [AA, B6, UA], required: true, maxDrift: 0.1}
+    tailnum: {privacy: hash, unique: true}
+    time_hour: {feature: {kind: timestamp, parts: [month, hour]}}
+  crosses: [[origin, dest]]
+  slices: [[carrier], [origin, dest]]
+  data: {last: 3, exclude: [2]}
+  split: {groupBy: [tailnum]}
+  validation: {drift: {jensenShannon: null}, severities: {SCHEMA_NEW_COLUMN: block}}
+"""
+
 
 def test_a_name_and_a_label_are_enough() -> None:
     pipeline = parse_pipeline(SHORTEST)
@@ -26,9 +43,8 @@ def test_the_digest_follows_the_meaning_and_not_the_layout() -> None:
 
 
 def test_a_pinned_spec_reads_back_as_the_same() -> None:
-    pipeline = parse_pipeline(SHORTEST)
-
-    assert parse_pipeline(pipeline.to_json()) == pipeline
+    for pipeline in (parse_pipeline(SHORTEST), parse_pipeline(FULL)):
+        assert parse_pipeline(pipeline.to_json()) == pipeline
 
 
 @pytest.mark.parametrize(
@@ -39,6 +55,22 @@ def test_a_pinned_spec_reads_back_as_the_same() -> None:
         ("metadata: {name: Flights}\nspec: {label: y}", "received 'Flights'"),
         ("metadata: {name: ../etc}\nspec: {label: y}", "metadata.name"),
         ("metadata: {name: f}\nspec: {label: y, split: {evalShare: 1.5}}", "spec.split.evalShare"),
+        (
+            "metadata: {name: f}\nspec: {label: y, split: {groupBy: [a], time: b}}",
+            "spec.split: Value error, expected groupBy or time, received both",
+        ),
+        (
+            "metadata: {name: f}\nspec: {label: y, columns: {x: {minimum: 2, maximum: 1}}}",
+            "spec.columns.x: Value error, expected minimum <= maximum, received 2.0 > 1.0",
+        ),
+        (
+            "metadata: {name: f}\nspec: {label: y, columns: {x: {feature: {clip: [3, 3]}}}}",
+            "expected clip to rise",
+        ),
+        (
+            "metadata: {name: f}\nspec: {label: y, validation: {severities: {NO_SUCH_ANOMALY: warn}}}",
+            "spec.validation.severities.NO_SUCH_ANOMALY",
+        ),
         ("kind: Pipe\nmetadata: {name: f}\nspec: {label: y}", "kind: Input should be 'Pipeline'"),
         ("- a\n- b", "expected a mapping"),
         ("a: [", "expected YAML"),

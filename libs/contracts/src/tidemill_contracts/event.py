@@ -35,6 +35,11 @@ class EventData(BaseModel):
         """The resource the fact is about. One event type says one thing of a subject, once."""
         raise NotImplementedError
 
+    @property
+    def data_classification(self) -> str | None:
+        """How sensitive the data is that the fact is about; None when that is as it was before it."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:

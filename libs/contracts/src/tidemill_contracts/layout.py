@@ -4,9 +4,14 @@
 """
 
 import hashlib
+import re
 
 DROPS = "drops/"
+RECORDS = "records/"
+UPLOADS = "uploads/"
 SPAN_SEQUENCE = "spans"
+# Spans that became the newest of a dataset version: later files are held against the last of them.
+ACCEPTED_SPANS = "accepted"
 DATASET_SEQUENCE = "datasets"
 MODEL_SEQUENCE = "models"
 
@@ -64,9 +69,60 @@ def span(pipeline: str, span_id: str, file: str) -> str:
     return f"spans/{pipeline}/{span_id}/{file}"
 
 
+def span_of_drop(pipeline: str, object_name: str, generation: int) -> str:
+    """The object that holds the span id of one generation of a dropped object."""
+    digest = hashlib.sha256(object_name.encode()).hexdigest()[:16]
+    return f"ingested/{pipeline}/{digest}-{generation}"
+
+
 def dataset(pipeline: str, dataset_id: str, file: str) -> str:
     """A file of a dataset version: `train/...`, `eval/...`, `profile.json` or `manifest.json`."""
     return f"datasets/{pipeline}/{dataset_id}/{file}"
+
+
+def record_batch(pipeline: str, name: str) -> str:
+    """Records that were sent one request at a time, and wait to become a drop."""
+    return f"{RECORDS}{pipeline}/{name}"
+
+
+def records_drop(pipeline: str, number: int, suffix: str = "") -> str:
+    """The drop of one batch of records. No two batches are the same, even when they hold the same."""
+    return drop(pipeline, f"records-{number:010d}{suffix}.jsonl")
+
+
+def is_records_drop(object_name: str) -> bool:
+    """Say whether a drop is named as a batch of records is."""
+    return re.fullmatch(r"records-\d{10}(-\w+)?\.jsonl", object_name.rpartition("/")[2]) is not None
+
+
+def record_landing(pipeline: str, number: int) -> str:
+    """Which waiting records become one drop; its existence decides it."""
+    return f"landings/{pipeline}/{number:010d}.json"
+
+
+def record_key(day: str, pipeline: str, key_id: str) -> str:
+    """What is known of records that were sent under an idempotency key, on one day of UTC."""
+    return f"record-keys/{day}/{pipeline}/{key_id}"
+
+
+def stream(pipeline: str, file: str) -> str:
+    """What became of the records of a window of a stream: its report, and the records set aside."""
+    return f"streams/{pipeline}/{file}"
+
+
+def upload_part(pipeline: str, upload_id: str, offset: int) -> str:
+    """A piece of a file whose upload is not complete."""
+    return f"{UPLOADS}{pipeline}/{upload_id}/{offset:016d}"
+
+
+def upload_state(pipeline: str, upload_id: str, file: str) -> str:
+    """What is known of an upload: `began.json`, `landing.json` or `complete.json`."""
+    return f"{UPLOADS}{pipeline}/{upload_id}/{file}"
+
+
+def retraining(pipeline: str, request_id: str) -> str:
+    """What a request to retrain was taken for: a spec and a span."""
+    return f"retrainings/{pipeline}/{hashlib.sha256(request_id.encode()).hexdigest()[:16]}.json"
 
 
 def training(pipeline: str, model_id: str) -> str:

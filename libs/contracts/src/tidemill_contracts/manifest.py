@@ -4,21 +4,32 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from tidemill_contracts.events import Reason
-from tidemill_contracts.profile import ColumnType, Feature, LeftOut, ProfileModel
+from pydantic import Field
+
+from tidemill_contracts.anomaly import Anomaly
+from tidemill_contracts.columns import Privacy
+from tidemill_contracts.events import Reason, SchemaChange
+from tidemill_contracts.profile import ColumnType, Feature, LeftOut, ProfileModel, Task
 
 LABEL_COLUMN = "__label__"
 
 
 class Column(ProfileModel):
-    """A column of a span as it was read."""
+    """A column of a span as it is stored. `pii` says what personal data it was taken for, None for none.
+
+    A column with privacy `drop` is named here and stored nowhere; `hash` and `mask` are stored as texts.
+    """
 
     name: str
     type: ColumnType
+    privacy: Privacy = "keep"
+    pii: str | None = None
 
 
 class SpanManifest(ProfileModel):
-    """One dropped file, read and checked. `rows` counts what was kept, `rows_rejected` what was not.
+    """One drop, read and checked. `rows` counts what was kept, `rows_rejected` what was not. `files` names
+    the objects that were read when there were several, else it is empty. `changes` is how its columns differ
+    from those of the newest accepted span when it was read.
 
     The span's number is not in it: numbers are given after the manifest is written, so that a numbered span
     is always complete.
@@ -33,10 +44,22 @@ class SpanManifest(ProfileModel):
     rows: int
     rows_rejected: int
     columns: tuple[Column, ...]
+    files: tuple[str, ...] = ()
+    changes: tuple[SchemaChange, ...] = ()
+
+    @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """The columns that its rows have."""
+        return tuple(column for column in self.columns if column.privacy != "drop")
 
 
 class DatasetManifest(ProfileModel):
-    """One dataset version. rows_in = rows_train + rows_eval + rows_unlabelled."""
+    """One dataset version. rows_in = rows_train + rows_eval + rows_unlabelled + rows_rejected.
+
+    Rejected are rows that break a column's rules. `baseline` is the dataset version that the data was held
+    against, None when there was none. `data_classification` is that of the strictest column. `held_out_from`
+    is the least value of the split's time column on the evaluation side, None when it is split otherwise.
+    """
 
     pipeline: str
     dataset: int
@@ -48,10 +71,18 @@ class DatasetManifest(ProfileModel):
     rows_train: int
     rows_eval: int
     rows_unlabelled: int
+    rows_rejected: int = 0
+    task: Task = "binary"
     train_files: tuple[str, ...]
     eval_files: tuple[str, ...]
+    reject_files: tuple[str, ...] = ()
     features: tuple[Feature, ...]
     left_out: tuple[LeftOut, ...]
+    crosses: tuple[tuple[str, ...], ...] = ()
+    baseline: int | None = None
+    held_out_from: str | None = None
+    anomalies: tuple[Anomaly, ...] = ()
+    data_classification: str | None = None
 
 
 class GoldenPredictions(ProfileModel):
@@ -73,6 +104,8 @@ class ModelManifest(ProfileModel):
     model_id: str
     dataset: int
     dataset_id: str
+    # Datasets used to be numbered by their newest span: manifests of that time do not tell it.
+    newest_span: int = Field(default_factory=lambda facts: facts["dataset"])
     spec_digest: str
     family: str
     metrics: dict[str, float]

@@ -7,45 +7,79 @@ laptop and a custom resource on Kubernetes.
 import hashlib
 import re
 import reprlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from tidemill_contracts.anomaly import AnomalyType, Severity
+from tidemill_contracts.columns import ColumnSpec
+from tidemill_contracts.profile import Task
+from tidemill_contracts.spec_model import Share, SpecModel
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 PipelineName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Family = Literal["deep", "boosted-trees"]
 Metric = Literal["roc_auc", "log_loss", "accuracy"]
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class InvalidSpec(ValueError):
     """The text is no pipeline spec; the message lists each field with what was expected and received."""
 
 
-class SpecModel(BaseModel):
-    """Base of every part of the spec: frozen, camelCase on the wire, and strict about unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
-    )
-
-
 class Split(SpecModel):
-    """How rows are divided. The same row always falls on the same side."""
+    """How rows are divided. The same row, or group of rows, always falls on the same side."""
 
     eval_share: Share = Field(default=0.2, description="Share of rows held out for evaluation.")
+    group_by: tuple[str, ...] = Field(
+        default=(), description="Columns whose values make a group, which is never divided."
+    )
+    time: str | None = Field(
+        default=None, description="Column by which the newest rows are held out, instead of any."
+    )
+
+    @model_validator(mode="after")
+    def _check_one_rule(self) -> Self:
+        if self.group_by and self.time:
+            raise ValueError("expected groupBy or time, received both: a group may span all times")
+        return self
+
+
+class Data(SpecModel):
+    """Which spans a dataset version is made of, up to the one that caused it."""
+
+    last: int | None = Field(default=None, ge=1, description="The newest spans only, as many as this.")
+    since: int | None = Field(default=None, ge=1, description="Spans from this number on only.")
+    exclude: tuple[int, ...] = Field(default=(), description="Spans that are never used.")
+
+
+class Distances(SpecModel):
+    """How far two distributions of a column may lie apart; null switches a comparison off."""
+
+    l_infinity: float | None = Field(
+        default=0.3, ge=0, le=1, description="Categories: largest difference of a value's share."
+    )
+    jensen_shannon: float | None = Field(
+        default=0.3, ge=0, le=1, description="Numbers: Jensen-Shannon divergence over bins, in bits."
+    )
 
 
 class Validation(SpecModel):
     """When data is refused."""
 
     max_rejected_share: float = Field(
-        default=0.05, ge=0, le=1, description="Largest share of unreadable rows in one file."
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Largest share of rows that are unreadable in one file, or break the rules of a column.",
     )
     min_rows: int = Field(default=100, ge=2, description="Fewest labelled rows a dataset version may have.")
+    drift: Distances = Field(default=Distances(), description="Limits between new data and earlier data.")
+    skew: Distances = Field(default=Distances(), description="Limits between the two sides of the split.")
+    severities: dict[AnomalyType, Severity] = Field(
+        default={}, description="What an anomaly does, where that should differ from what is usual."
+    )
 
 
 class Training(SpecModel):
@@ -76,10 +110,23 @@ class PipelineSpec(SpecModel):
     label: str = Field(
         min_length=1,
         max_length=4096,
-        description="A SQL expression over the row, true, false or null (null rows are left out). Columns it "
-        "names are never features.",
+        description="A SQL expression over the row: true or false, a text for one of several classes, or a "
+        "number. Rows where it is null are left out. Columns it names are never features.",
+    )
+    task: Task | None = Field(
+        default=None, description="What is learned; by default what the type of the label suggests."
     )
     leave_out: tuple[str, ...] = Field(default=(), description="Columns that must not become features.")
+    columns: dict[str, ColumnSpec] = Field(
+        default={}, description="What is known of columns: type, rules, privacy, treatment as a feature."
+    )
+    crosses: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="Categorical columns whose combinations are features too."
+    )
+    slices: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="Columns by whose values data and models are looked at in parts."
+    )
+    data: Data = Data()
     split: Split = Split()
     validation: Validation = Validation()
     training: Training = Training()

@@ -11,6 +11,7 @@ from tidemill_contracts.events import (
     DatasetIngested,
     DatasetTransformed,
     ModelBlessed,
+    RetrainRequested,
 )
 
 OBJECTS_TOPIC = "tidemill-objects"
@@ -34,7 +35,7 @@ def _of_types(*types: type[EventData]) -> str:
 
 
 INGEST = Subscription("tidemill-ingest", OBJECTS_TOPIC, 'attributes.eventType = "OBJECT_FINALIZE"')
-TRANSFORM = Subscription("tidemill-transform", EVENTS_TOPIC, _of_types(DatasetIngested))
+TRANSFORM = Subscription("tidemill-transform", EVENTS_TOPIC, _of_types(DatasetIngested, RetrainRequested))
 LEDGER = Subscription("tidemill-ledger", EVENTS_TOPIC)
 TRAINER = Subscription("tidemill-trainer", EVENTS_TOPIC, _of_types(DatasetTransformed))
 SERVING = Subscription("tidemill-serving", EVENTS_TOPIC, _of_types(ModelBlessed))

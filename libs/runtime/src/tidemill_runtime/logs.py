@@ -28,7 +28,9 @@ def configure_logging(service: str, *, log_format: str, level: str) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
-    renderers = _json_renderers() if log_format == "json" else [structlog.dev.ConsoleRenderer()]
+    # No frame's variables in a traceback: they may hold cells of a column that nobody is to see.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderers = _json_renderers() if log_format == "json" else [console]
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

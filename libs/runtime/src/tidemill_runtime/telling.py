@@ -17,10 +17,14 @@ PUBLISH_TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Cause:
-    """What an event follows from: the correlation of all that one drop caused, and the event before."""
+    """What an event follows from: the correlation of all that one drop caused, and the event before.
+
+    `data_classification` is inherited from it, unless the new event knows better.
+    """
 
     correlation_id: str
     causation_id: str | None = None
+    data_classification: str | None = None
 
 
 class Teller:
@@ -43,6 +47,7 @@ class Teller:
             time=datetime.now(UTC),
             correlation_id=cause.correlation_id,
             causation_id=cause.causation_id,
+            data_classification=data.data_classification or cause.data_classification,
         )
         payload, attributes = to_message(event)
         self._client.publish(self._topic, payload, **attributes).result(timeout=PUBLISH_TIMEOUT_SECONDS)
@@ -65,7 +70,7 @@ def on_events(handlers: Mapping[type[EventData], EventHandler], teller: Teller) 
                 "unexpected-event", f"expected one of {sorted(map(str, handlers))}, received {event.type}"
             )
         for data in handler(event):
-            teller.tell(data, Cause(event.correlation_id, event.id))
+            teller.tell(data, Cause(event.correlation_id, event.id, event.data_classification))
 
     return handle
 
