@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tidemill_ingest.app import create_app
+from tidemill_ingest.api import create_app
+from tidemill_ingest.pending import Pending
 from tidemill_ingest.settings import Settings
 from tidemill_runtime.folder import FolderStore
 
@@ -20,7 +21,7 @@ def store(tmp_path: Path) -> FolderStore:
 @pytest.fixture
 def client(store: FolderStore, tmp_path: Path) -> TestClient:
     settings = Settings(bucket_url=f"file://{tmp_path}/bucket", scratch_folder=tmp_path, max_file_bytes=1000)
-    return TestClient(create_app(settings, store))
+    return TestClient(create_app(settings, store, Pending(1 << 20)))
 
 
 def test_an_uploaded_file_lands_as_a_drop(client: TestClient, store: FolderStore) -> None:
@@ -48,6 +49,50 @@ def test_a_file_over_the_limit_leaves_nothing_behind(
     assert (reply.status_code, reply.json()["code"]) == (413, "too-large")
     assert store.list("drops/") == []
     assert [path.name for path in tmp_path.iterdir()] == ["bucket"]
+
+
+def test_a_file_announced_as_too_large_is_refused_before_it_is_read(client: TestClient) -> None:
+    client.put("/v1/pipelines/flights", content=SPEC)
+    reply = client.put("/v1/pipelines/flights/files/jan.csv", content=b"", headers={"content-length": "1001"})
+
+    assert (reply.status_code, reply.json()["code"]) == (413, "too-large")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-MD5": "5evUwCzvvnlVl3xnraJCtw=="},
+        {"x-goog-hash": "crc32c=SZ2HxQ==,md5=5evUwCzvvnlVl3xnraJCtw=="},
+    ],
+    ids=["content-md5", "x-goog-hash"],
+)
+def test_a_file_lands_if_it_has_the_checksums_that_were_sent(
+    client: TestClient, store: FolderStore, headers: dict[str, str]
+) -> None:
+    client.put("/v1/pipelines/flights", content=SPEC)
+    wrong = client.put("/v1/pipelines/flights/files/jan.csv", content=b"a,b\n1,3\n", headers=headers)
+    landed = store.list("drops/")
+    right = client.put("/v1/pipelines/flights/files/jan.csv", content=b"a,b\n1,2\n", headers=headers)
+
+    assert (wrong.status_code, wrong.json()["code"], landed) == (400, "checksum-mismatch", [])
+    assert (right.status_code, store.list("drops/")) == (201, ["drops/flights/jan.csv"])
+
+
+@pytest.mark.parametrize("sent", ["md5=abc", "crc32c=", "crc32c=AAAAAA==,crc32c=AAAAAQ=="])
+def test_a_checksum_that_is_none_is_not_taken_for_a_fitting_one(client: TestClient, sent: str) -> None:
+    client.put("/v1/pipelines/flights", content=SPEC)
+    reply = client.put("/v1/pipelines/flights/files/jan.csv", content=b"a\n", headers={"x-goog-hash": sent})
+
+    assert (reply.status_code, reply.json()["code"]) == (400, "bad-checksum")
+
+
+def test_every_route_is_described_with_an_example(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+
+    records = paths["/v1/pipelines/{pipeline}/records"]["post"]
+    assert "example" in records["requestBody"]["content"]["application/x-ndjson"]
+    files = paths["/v1/pipelines/{pipeline}/files/{file_name}"]["put"]
+    assert {"Content-Range", "Upload-Id"} <= {each["name"] for each in files["parameters"]}
 
 
 @pytest.mark.parametrize(

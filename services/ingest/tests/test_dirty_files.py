@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from tidemill_contracts.manifest import Column
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.errors import Refused
+from tidemill_ingest.plan import Expected
 from tidemill_ingest.span import write_span
 
 MAX_DECOMPRESSED_BYTES = 100 << 20
@@ -306,7 +308,7 @@ def outcome(content: bytes, folder: Path) -> Read | str:
     """Ingest a file; the code it was refused with, or what the span on disk holds."""
     (folder / "source").write_bytes(content)
     try:
-        span = write_span(folder / "source", folder, {}, MAX_DECOMPRESSED_BYTES)
+        span = write_span(folder / "source", folder, Expected(), MAX_DECOMPRESSED_BYTES)
     except Refused as refused:
         return refused.code
     table = pq.read_table(folder / "data.parquet")
@@ -338,7 +340,7 @@ def test_an_excel_workbook_is_answered_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(zipped("xl/workbook.xml"))
 
     with pytest.raises(Refused) as refused:
-        write_span(tmp_path / "source", tmp_path, {}, MAX_DECOMPRESSED_BYTES)
+        write_span(tmp_path / "source", tmp_path, Expected(), MAX_DECOMPRESSED_BYTES)
     assert refused.value.message == (
         "expected CSV, JSON Lines, Parquet, Avro or TFRecord; received an Excel workbook (binary data): "
         "save the sheet as CSV"
@@ -347,11 +349,10 @@ def test_an_excel_workbook_is_answered_with_what_to_do(tmp_path: Path) -> None:
 
 def test_a_first_row_of_data_is_no_header_where_the_names_are_known(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"UA,true\nAA,false\n")
+    known = (Column(name="carrier", type="string"), Column(name="late", type="bool"))
 
     with pytest.raises(Refused) as refused:
-        write_span(
-            tmp_path / "source", tmp_path, {"carrier": "string", "late": "bool"}, MAX_DECOMPRESSED_BYTES
-        )
+        write_span(tmp_path / "source", tmp_path, Expected(known), MAX_DECOMPRESSED_BYTES)
     assert refused.value.code == "no-header"
 
 

@@ -92,6 +92,21 @@ def test_the_same_content_under_another_name_is_no_second_span(store: FolderStor
     assert (second.span, second.span_id) == (first.span, first.span_id)
 
 
+def test_a_file_that_is_dropped_again_follows_what_the_spec_says_by_then(
+    store: FolderStore, ingest: Ingest
+) -> None:
+    clear = one(ingest(dropped(store, GOOD)))
+    store.write(layout.pipeline_spec("flights"), SPEC[:-1] + b", columns: {carrier: {privacy: drop}}}")
+    again = one(ingest(dropped(store, GOOD)))
+
+    assert isinstance(clear, DatasetIngested)
+    assert isinstance(again, DatasetIngested)
+    assert (clear.span, again.span) == (1, 2)
+    assert again.restricted_columns == ("carrier",)
+    stored = pq.read_schema(store.uri(layout.span("flights", again.span_id, "data.parquet")))
+    assert stored.names == ["distance", "late"]
+
+
 def test_spans_are_numbered_in_the_order_they_are_complete(store: FolderStore, ingest: Ingest) -> None:
     spans = [one(ingest(dropped(store, GOOD + f"DL,{n},true\n", f"drops/flights/{n}.csv"))) for n in range(3)]
 
@@ -181,7 +196,7 @@ def test_broken_rows_are_set_aside_with_reasons_and_the_rest_is_kept(
     reasons = pq.read_table(store.uri(layout.span("flights", event.span_id, "rejects.parquet")))
     assert sorted(reasons["reason"].to_pylist()) == [
         "column distance: expected int, received 'far'",
-        "expected 3 cells, received 2: 'UA,1400'",
+        "row 10: expected 3 cells, received 2",
     ]
 
 
@@ -247,7 +262,7 @@ def test_a_file_larger_than_the_limit_is_refused_before_it_is_read(
 
 def accept(store: FolderStore, span: int) -> None:
     """Record, as transform does, that a dataset was made of a span."""
-    store.create(layout.sequence_entry(layout.DATASET_SEQUENCE, "flights", span), b"some-dataset")
+    store.create(layout.sequence_entry(layout.ACCEPTED_SPANS, "flights", span), b"some-dataset")
 
 
 def test_a_file_without_the_columns_of_accepted_files_is_quarantined(
@@ -258,8 +273,16 @@ def test_a_file_without_the_columns_of_accepted_files_is_quarantined(
     event = one(ingest(dropped(store, "carrier,miles\nUA,3\n", "drops/flights/b.csv")))
 
     assert isinstance(event, DropQuarantined)
-    assert event.reason.code == "columns-missing"
-    assert event.reason.message.endswith("missing ['distance', 'late'], new ['miles']")
+    assert event.reason.code == "schema-changed"
+    assert event.reason.message == (
+        "expected the columns of earlier files, received changes: "
+        "miles (int) is new; distance (float) is missing; late (bool) is missing"
+    )
+    assert [(each.change, each.column) for each in event.changes] == [
+        ("added", "miles"),
+        ("removed", "distance"),
+        ("removed", "late"),
+    ]
 
 
 def test_a_file_that_was_never_accepted_sets_no_example(store: FolderStore, ingest: Ingest) -> None:

@@ -9,8 +9,9 @@ MAX_RESIDENT_BYTES = 600 << 20
 PROGRAM = """
 import resource, sys
 from pathlib import Path
+from tidemill_ingest.plan import Expected
 from tidemill_ingest.span import write_span
-span = write_span(Path(sys.argv[1]), Path(sys.argv[2]), {}, 1 << 40)
+span = write_span(Path(sys.argv[1]), Path(sys.argv[2]), Expected(), 1 << 40)
 unit = 1 if sys.platform == "darwin" else 1024
 print(span.rows, span.rows_rejected, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 """

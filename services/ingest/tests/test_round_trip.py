@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tidemill_contracts import tfserving
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.errors import Refused
+from tidemill_ingest.plan import Expected
 from tidemill_ingest.span import SpanFiles, write_span
 
 Table = dict[str, list[object]]
@@ -49,7 +50,7 @@ def read(content: bytes) -> tuple[SpanFiles, Table]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "source").write_bytes(content)
-        span = write_span(path / "source", path, {}, 1 << 24)
+        span = write_span(path / "source", path, Expected(), 1 << 24)
         return span, pq.read_table(path / "data.parquet").to_pydict()
 
 

@@ -1,114 +1,67 @@
-"""The upload API. An uploaded file lands in the bucket, and is ingested because it landed there."""
+"""The HTTP API, put together, and the one table of its errors."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+import asyncio
+from weakref import WeakValueDictionary
 
-import anyio
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
-from tidemill_contracts import layout
-from tidemill_contracts.pipeline import InvalidSpec, is_pipeline_name, parse_pipeline
+from tidemill_contracts.pipeline import InvalidSpec
+from tidemill_ingest import api_pipelines, api_records, api_uploads
+from tidemill_ingest.api_state import KnownPipelines
 from tidemill_ingest.errors import Refused
+from tidemill_ingest.group_commit import RecordWriter
+from tidemill_ingest.pending import Overloaded, Pending
+from tidemill_ingest.records import RecordReader
 from tidemill_ingest.settings import Settings
-from tidemill_runtime.objects import ObjectNotFound, ObjectStore
+from tidemill_ingest.uploads import WrongRange
+from tidemill_runtime.objects import ObjectStore
 
-MAX_SPEC_BYTES = 1 << 18
-STATUS_BY_CODE = {"unknown-pipeline": 404, "too-large": 413}
-router = APIRouter(prefix="/v1/pipelines", tags=["pipelines"])
-
-
-class Stored(BaseModel):
-    """Where something was stored in the bucket."""
-
-    object_name: str
-    bytes: int
-
-
-def _store(request: Request) -> ObjectStore:
-    store: ObjectStore = request.app.state.store
-    return store
+# Any other refusal is 400: the request is wrong in itself.
+STATUS_BY_CODE = {
+    "unknown-pipeline": 404,
+    "upload-conflict": 409,
+    "key-reused": 409,
+    "too-large": 413,
+    "wrong-range": 416,
+    "overloaded": 503,
+}
+CLIENT_CLOSED_REQUEST = 499
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-Store = Annotated[ObjectStore, Depends(_store)]
-OurSettings = Annotated[Settings, Depends(_settings)]
-
-
-@router.put("/{pipeline}", status_code=201)
-async def put_pipeline(pipeline: str, request: Request, store: Store) -> Stored:
-    """Create or replace a pipeline; the body is its spec in YAML or JSON."""
-    text = bytearray()
-    async for chunk in request.stream():
-        text += chunk
-        if len(text) > MAX_SPEC_BYTES:
-            raise Refused("too-large", f"expected a spec of at most {MAX_SPEC_BYTES} bytes, received more")
-    spec = await run_in_threadpool(parse_pipeline, bytes(text))
-    if spec.name != pipeline:
-        raise InvalidSpec(f"metadata.name: expected {pipeline!r} as in the path, received {spec.name!r}")
-    name = layout.pipeline_spec(pipeline)
-    await run_in_threadpool(store.write, name, bytes(text))
-    return Stored(object_name=name, bytes=len(text))
-
-
-@router.put("/{pipeline}/files/{file_name}", status_code=201)
-async def put_file(
-    pipeline: str, file_name: str, request: Request, store: Store, settings: OurSettings
-) -> Stored:
-    """Drop a file for a pipeline; the body is streamed, so its size is bounded only by the setting."""
-    await run_in_threadpool(_check_pipeline, store, pipeline)
-    if not layout.is_file_name(file_name):
-        raise Refused(
-            "file-name",
-            f"expected a printable name of at most {layout.FILE_NAME_BYTES} bytes that starts with no dot, "
-            f"received {file_name!r:.250}",
-        )
-    name = layout.drop(pipeline, file_name)
-    with TemporaryDirectory(dir=settings.scratch_folder, prefix="tidemill-upload-") as folder:
-        path = Path(folder) / "body"
-        received = await _receive(request, path, settings.max_file_bytes)
-        await run_in_threadpool(store.upload, name, path)
-    return Stored(object_name=name, bytes=received)
-
-
-async def _receive(request: Request, path: Path, max_bytes: int) -> int:
-    received = 0
-    async with await anyio.open_file(path, "wb") as file:
-        async for chunk in request.stream():
-            received += await file.write(chunk)
-            if received > max_bytes:
-                raise Refused("too-large", f"expected at most {max_bytes} bytes, received more")
-    return received
-
-
-def add_api(app: FastAPI) -> None:
-    """Add the routes and the one table of errors."""
-    app.include_router(router)
+def create_app(settings: Settings, store: ObjectStore, pending: Pending) -> FastAPI:
+    """Build the API; it needs nothing but the bucket."""
+    app = FastAPI(title="Tidemill ingest")
+    app.state.settings = settings
+    app.state.store = store
+    app.state.known_pipelines = KnownPipelines(store)
+    app.state.record_reader = RecordReader()
+    app.state.record_writer = RecordWriter(store, pending)
+    # Two clients that complete one upload at once land it once.
+    app.state.landing = WeakValueDictionary[str, asyncio.Lock]()
+    for routes in (api_pipelines, api_uploads, api_records):
+        app.include_router(routes.router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(InvalidSpec, _invalid_spec)
-
-
-def _check_pipeline(store: ObjectStore, pipeline: str) -> None:
-    try:
-        if is_pipeline_name(pipeline):
-            store.stat(layout.pipeline_spec(pipeline))
-            return
-    except ObjectNotFound:
-        pass
-    raise Refused("unknown-pipeline", f"expected the name of a pipeline that exists, received {pipeline!r}")
+    app.add_exception_handler(ClientDisconnect, _client_gone)
+    return app
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     code, message = (error.code, error.message) if isinstance(error, Refused) else ("internal", str(error))
-    return JSONResponse({"code": code, "error": message}, STATUS_BY_CODE.get(code, 400))
+    headers = {}
+    match error:
+        case WrongRange(received_bytes=received) if received:
+            headers = {"Range": f"bytes=0-{received - 1}"}
+        case Overloaded(retry_after_seconds=seconds):
+            headers = {"Retry-After": str(seconds)}
+    return JSONResponse({"code": code, "error": message}, STATUS_BY_CODE.get(code, 400), headers)
 
 
 async def _invalid_spec(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"code": "invalid-spec", "error": str(error)}, 400)
+
+
+async def _client_gone(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"code": "client-gone", "error": str(error)}, CLIENT_CLOSED_REQUEST)

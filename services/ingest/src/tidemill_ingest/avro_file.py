@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Reject, column_names
+from tidemill_ingest.reader import Look, Reject, column_names, looked_at
 from tidemill_ingest.values import ROWS_PER_BATCH
 
 MAGIC = b"Obj\x01"
@@ -50,13 +50,15 @@ BROKEN: tuple[type[Exception], ...] = (
 class AvroFile:
     """One file on disk."""
 
+    lists_columns = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def types(self, reject: Reject) -> Mapping[str, ColumnType]:
+    def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Read the types from the schema; raise Refused naming every column of another kind."""
         arrow_types = self._arrow_types()
-        if not any(True for _ in self.batches(reject)):
+        if not sum(batch.num_rows for batch in looked_at(self.batches(reject), look)):
             return {}
         return {name: COLUMN_TYPES.get(kind, "timestamp") for name, kind in arrow_types.items()}
 
@@ -124,4 +126,4 @@ def _as_batch(rows: list[Any], schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _refused(error: Exception) -> Refused:
-    return Refused("not-avro", f"expected a whole Avro file, received {type(error).__name__}: {error!s:.200}")
+    return Refused("not-avro", f"expected a whole Avro file, received {type(error).__name__} in reading it")

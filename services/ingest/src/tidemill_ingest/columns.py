@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill_contracts.profile import ColumnType
-from tidemill_ingest.native import ARROW_TYPES, as_native
+from tidemill_ingest.native import ARROW_TYPES, as_native, as_text
 
 # From narrow to wide: the first type that nearly all cells fit is the column's.
 CELL_PATTERNS: Mapping[ColumnType, str] = {
@@ -90,23 +90,22 @@ def infer_types(
     return {name: count.column_type() for name, count in counts.items()}
 
 
-def reconcile(inferred: Mapping[str, ColumnType], known: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
-    """Hold a file's types against earlier spans': numbers may widen, anything else stays as known."""
-    types = dict(inferred)
-    for name, column_type in known.items():
-        if name in types and {types[name], column_type} != {"int", "float"}:
-            types[name] = column_type
-        elif name in types:
-            types[name] = "float"
-    return types
+def fitting(cells: pa.Array, column_type: ColumnType) -> int:
+    """Count the cells that could be of a type; nulls are not counted."""
+    if as_native(cells, column_type) is not None:
+        return int(pc.count(cells).as_py())
+    text = pc.utf8_trim_whitespace(as_text(cells))
+    if _casts(text, column_type):
+        return int(pc.count(text).as_py())
+    return _matches(text, CELL_PATTERNS[column_type])
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A typed batch of the rows that fit, and for each other row its index in the batch and the reason."""
+    """A typed batch of the rows that fit, and of each other row what was expected and the cell that came."""
 
     rows: pa.RecordBatch
-    misfits: list[tuple[int, str]]
+    misfits: list[tuple[str, object]]
 
 
 def convert(batch: pa.RecordBatch, types: Mapping[str, ColumnType]) -> Converted:
@@ -114,27 +113,26 @@ def convert(batch: pa.RecordBatch, types: Mapping[str, ColumnType]) -> Converted
 
     Columns come out in the order of `types`; one that the batch lacks is null.
     """
-    reasons: dict[int, str] = {}
+    misfits: dict[int, tuple[str, object]] = {}
     columns = []
     for name, column_type in types.items():
         index = batch.schema.get_field_index(name)
         cells = batch.column(index) if index >= 0 else pa.nulls(batch.num_rows)
-        converted, misfits = _convert_cells(cells, column_type)
-        for row in misfits:
-            text = cells[row].as_py()
-            reasons.setdefault(row, f"column {name}: expected {column_type}, received {text!r:.100}")
+        converted, indices = _convert_cells(cells, column_type)
+        for row in indices:
+            misfits.setdefault(row, (f"column {name}: expected {column_type}", cells[row].as_py()))
         columns.append(converted)
     rows = pa.RecordBatch.from_arrays(columns, names=list(types))
-    if reasons:
-        rows = rows.filter(pa.array(np.isin(np.arange(len(rows)), list(reasons), invert=True)))
-    return Converted(rows, sorted(reasons.items()))
+    if misfits:
+        rows = rows.filter(pa.array(np.isin(np.arange(len(rows)), list(misfits), invert=True)))
+    return Converted(rows, [misfits[row] for row in sorted(misfits)])
 
 
 def _convert_cells(cells: pa.Array, column_type: ColumnType) -> tuple[pa.Array, list[int]]:
     native = as_native(cells, column_type)
     if native is not None:
         return native, []
-    text = pc.cast(cells, pa.string())
+    text = as_text(cells)
     try:
         return _cast(text, column_type), []
     except pa.ArrowInvalid:

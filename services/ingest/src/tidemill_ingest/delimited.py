@@ -13,7 +13,7 @@ from tidemill_ingest.columns import infer_types
 from tidemill_ingest.dialect import dialect_of
 from tidemill_ingest.encoding import Text
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Reject
+from tidemill_ingest.reader import Look, Reject, looked_at
 
 # A row longer than this may be refused, one longer than twice this is.
 BLOCK_BYTES = 4 << 20
@@ -26,13 +26,15 @@ TRAILING = "\0after the last delimiter"
 class DelimitedFile:
     """One file on disk."""
 
+    lists_columns = True
+
     def __init__(self, text: Text, known: Collection[str]) -> None:
         self._path = text.path
         self._dialect = dialect_of(text, known)
 
-    def types(self, reject: Reject) -> Mapping[str, ColumnType]:
+    def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Infer the types from every cell."""
-        return infer_types(self.batches(reject))
+        return infer_types(looked_at(self.batches(reject), look))
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
         """Stream the rows as text cells, null where empty."""
@@ -56,7 +58,7 @@ class DelimitedFile:
         def set_aside(row: pa_csv.InvalidRow) -> str:
             end.saw_ragged(row.text)
             expected = row.expected_columns - dialect.trailing_delimiter
-            reject(f"expected {expected} cells, received {row.actual_columns}: {row.text!r:.200}")
+            reject(f"row {row.number}: expected {expected} cells, received {row.actual_columns}")
             return "skip"
 
         names = dialect.names + [TRAILING] * dialect.trailing_delimiter
@@ -93,10 +95,10 @@ class DelimitedFile:
         with self._path.open("rb") as file:
             file.seek(max(0, self._path.stat().st_size - TAIL_BYTES))
             tail = file.read().decode(errors="ignore").rstrip()
-        if begins := end.open_at(tail, self._dialect.quote):
+        if lines := end.open_lines(tail, self._dialect.quote):
             raise Refused(
                 "unterminated-quote",
-                f"expected a closing quote, received the end of the file in what begins {begins[:80]!r}",
+                f"expected a closing quote, received the end of the file {lines} lines after it was opened",
             )
 
 
@@ -113,15 +115,16 @@ class _LastRead:
     def saw_rows(self, batch: pa.RecordBatch) -> None:
         self._cell = (batch.column(batch.num_columns - 1)[-1].as_py() or "").strip()
 
-    def open_at(self, tail: str, quote: str) -> str | None:
-        """Return the text that spans lines up to the end of the file without a closing quote, if any does."""
+    def open_lines(self, tail: str, quote: str) -> int:
+        """Count the lines that are in a quote which the file never closes; 0 when none are."""
         as_written = self._cell.replace(quote, quote * 2)[-COMPARED_CHARACTERS:]
-        if len(self._cell.splitlines()) > 1 and tail.endswith(as_written):
-            return self._cell
+        lines = len(self._cell.splitlines())
+        if lines > 1 and tail.endswith(as_written):
+            return lines
         ragged = self._ragged.splitlines()
         if len(ragged) > 1 and tail.endswith(ragged[-1]) and self._ragged.count(quote) % 2:
-            return self._ragged
-        return None
+            return len(ragged)
+        return 0
 
 
 def _refused(error: pa.ArrowInvalid) -> Refused:
@@ -130,4 +133,4 @@ def _refused(error: pa.ArrowInvalid) -> Refused:
             "row-too-long",
             f"expected rows of at most {BLOCK_BYTES} bytes, received a longer one: an open quote?",
         )
-    return Refused("not-csv", f"expected CSV, received text that breaks off: {error}")
+    return Refused("not-csv", "expected CSV, received text that breaks off")

@@ -131,9 +131,9 @@ def _check_is_header(header: list[str], known: Collection[str]) -> None:
     if not cells:
         raise Refused("no-header", f"expected a first line of column names, received {header!r:.80}")
     if all(VALUE.fullmatch(cell) for cell in cells):
-        raise Refused("no-header", f"expected a first line of column names, received values: {header!r:.200}")
+        raise Refused("no-header", "expected a first line of column names, received numbers and dates")
     if known and len(header) == len(known) and not set(cells).intersection(known):
         raise Refused(
             "no-header",
-            f"expected a first line of the column names {list(known)!r:.400}, received {header!r:.200}",
+            f"expected a first line of the column names {list(known)!r:.400}, received none of them",
         )

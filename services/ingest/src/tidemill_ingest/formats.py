@@ -1,7 +1,6 @@
 """What a dropped file is. Its content decides; a name may lie."""
 
 import re
-from collections.abc import Collection
 from pathlib import Path
 
 from tidemill_ingest import avro_file, parquet_file
@@ -13,6 +12,7 @@ from tidemill_ingest.errors import Refused
 from tidemill_ingest.foreign import check_not_foreign, is_binary
 from tidemill_ingest.json_lines import JsonFile
 from tidemill_ingest.parquet_file import ParquetFile
+from tidemill_ingest.plan import Expected
 from tidemill_ingest.reader import FORMATS, Reader
 from tidemill_ingest.tfrecord_file import TFRecordFile, is_tfrecord
 
@@ -21,11 +21,8 @@ HEAD_BYTES = 1 << 12
 JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{\]"0-9-])')
 
 
-def open_reader(source: Path, folder: Path, known: Collection[str], max_decompressed_bytes: int) -> Reader:
+def open_reader(source: Path, folder: Path, expected: Expected, max_decompressed_bytes: int) -> Reader:
     """Find out what a file is and open it; decompressed and transcoded copies go to `folder`.
-
-    Args:
-        known: Columns of earlier files; empty when there are none.
 
     Raises:
         Refused: when it is nothing that is read.
@@ -43,7 +40,7 @@ def open_reader(source: Path, folder: Path, known: Collection[str], max_decompre
         return TFRecordFile(plain)
     check_not_foreign(plain, head)
     text = utf8_text(plain, folder / "utf8")
-    return JsonFile(text) if _is_json(text) else DelimitedFile(text, known)
+    return JsonFile(text, expected.types) if _is_json(text) else DelimitedFile(text, expected.names)
 
 
 def _is_json(text: Text) -> bool:

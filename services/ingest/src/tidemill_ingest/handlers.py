@@ -1,33 +1,34 @@
 """What happens when an object lands in the bucket. Handlers are idempotent: a redelivery changes nothing.
 
 A drop ends in exactly one of: a span (`dataset.ingested`), a reference to the span with the same content
-(`drop.deduplicated`), or quarantine with a reason (`drop.quarantined`).
+(`drop.deduplicated`), or quarantine with a reason (`drop.quarantined`). A part of several files has no end of
+its own: it waits for the object that completes them.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+
+from pydantic import SecretStr
 
 from tidemill_contracts import layout
 from tidemill_contracts.event import EventData, InvalidEvent, event_id
 from tidemill_contracts.events import DatasetIngested, DropDeduplicated, DropQuarantined, Reason
-from tidemill_contracts.manifest import SpanManifest, content_id
+from tidemill_contracts.manifest import Column, SpanManifest
 from tidemill_contracts.notification import ObjectFinalized, from_message
 from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
-from tidemill_contracts.profile import ColumnType
 from tidemill_ingest import metrics
-from tidemill_ingest.checksums import Checksums
 from tidemill_ingest.errors import Refused
+from tidemill_ingest.parts import is_part, note_part
+from tidemill_ingest.plan import Expected, address
+from tidemill_ingest.receiving import Received, Receiver
 from tidemill_ingest.span import DATA_FILE, REJECTS_FILE, check_rejected_share, write_span
-from tidemill_runtime.consumer import Message, Rejected, RetryLater
+from tidemill_runtime.consumer import Message, Rejected
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.sequence import Sequence
 from tidemill_runtime.telling import Cause, Teller
-
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,15 @@ class Ingest:
     scratch_folder: Path
     max_file_bytes: int
     max_decompressed_bytes: int = 20 << 30
+    privacy_key: SecretStr | None = None
+    staging_prefix: str = "staging/"
 
     def __call__(self, new: ObjectFinalized) -> Iterator[EventData]:
         """Handle one new object; objects that are not drops are none of our business."""
         if not new.name.startswith(layout.DROPS) or new.name.endswith("/"):
+            return
+        if is_part(new.name):
+            note_part(self.store, new)
             return
         drop = Drop(layout.pipeline_of_drop(new.name) or "", new)
         quarantined = self._quarantined_before(drop)
@@ -67,12 +73,25 @@ class Ingest:
                 yield self._quarantine(drop, refused, Path(folder))
 
     def _ingest(self, drop: Drop, folder: Path) -> EventData:
-        pipeline = self._pipeline(drop.pipeline)
-        span_id = self._fetch(drop.object, folder / "source")
-        manifest = self._manifest(drop.pipeline, span_id)
+        manifest = self._ingested_before(drop)
         if manifest is None:
-            manifest = self._write(drop, pipeline, span_id, folder)
+            pipeline = self._pipeline(drop.pipeline)
+            receiver = Receiver(self.store, self.max_file_bytes, self.staging_prefix)
+            received = receiver.receive(drop.object, drop.pipeline, folder)
+            span_id = address(received.span_id, pipeline.spec.columns)
+            manifest = self._manifest(drop.pipeline, span_id)
+            if manifest is None:
+                manifest = self._write(drop, pipeline, replace(received, span_id=span_id), folder)
+            self.store.create(_span_of(drop), manifest.span_id.encode())
         return self._told(drop, manifest)
+
+    def _ingested_before(self, drop: Drop) -> SpanManifest | None:
+        """Find the span of a drop that is told of again, whatever has become of its files since."""
+        try:
+            span_id = self.store.read(_span_of(drop)).decode()
+        except ObjectNotFound:
+            return None
+        return self._manifest(drop.pipeline, span_id)
 
     def _pipeline(self, name: str) -> Pipeline:
         try:
@@ -85,31 +104,6 @@ class Ingest:
         self.store.create(layout.pinned_spec(name, pipeline.digest()), pipeline.to_json().encode())
         return pipeline
 
-    def _fetch(self, new: ObjectFinalized, path: Path) -> str:
-        """Copy the pinned generation to `path` and return the address of its content."""
-        if new.size_bytes > self.max_file_bytes:
-            raise Refused(
-                "too-large", f"expected at most {self.max_file_bytes} bytes, received {new.size_bytes}"
-            )
-        digest = hashlib.sha256()
-        checksums = Checksums(new)
-        received = 0
-        try:
-            with self.store.open(new.name, new.generation) as source, path.open("wb") as target:
-                while chunk := source.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    checksums.update(chunk)
-                    received += target.write(chunk)
-        except ObjectNotFound as error:
-            raise Refused(
-                "object-gone", f"the file was deleted or replaced before it was read: {error}"
-            ) from error
-        if received != new.size_bytes:
-            raise RetryLater(f"{new.name}: expected {new.size_bytes} bytes, received {received}")
-        if problem := checksums.mismatch():
-            raise RetryLater(f"{new.name}: {problem}")
-        return content_id(digest.hexdigest())
-
     def _manifest(self, pipeline: str, span_id: str) -> SpanManifest | None:
         try:
             return SpanManifest.model_validate_json(
@@ -118,9 +112,11 @@ class Ingest:
         except ObjectNotFound:
             return None
 
-    def _write(self, drop: Drop, pipeline: Pipeline, span_id: str, folder: Path) -> SpanManifest:
-        known = self._known_columns(drop.pipeline)
-        span = write_span(folder / "source", folder, known, self.max_decompressed_bytes)
+    def _write(self, drop: Drop, pipeline: Pipeline, received: Received, folder: Path) -> SpanManifest:
+        span_id = received.span_id
+        expected = Expected(self._known_columns(drop.pipeline), pipeline.spec.columns)
+        key = self.privacy_key.get_secret_value().encode() if self.privacy_key else None
+        span = write_span(received.source, folder, expected, self.max_decompressed_bytes, key)
         check_rejected_share(span, pipeline.spec.validation.max_rejected_share)
         for file in (DATA_FILE, REJECTS_FILE):
             self.store.upload(layout.span(drop.pipeline, span_id, file), folder / file)
@@ -130,10 +126,12 @@ class Ingest:
             spec_digest=pipeline.digest(),
             object_name=drop.object.name,
             generation=drop.object.generation,
-            size_bytes=drop.object.size_bytes,
+            size_bytes=received.size_bytes,
+            files=received.files,
             rows=span.rows,
             rows_rejected=span.rows_rejected,
             columns=span.columns,
+            changes=span.changes,
         )
         name = layout.span(drop.pipeline, span_id, "manifest.json")
         if self.store.create(name, manifest.model_dump_json().encode()):
@@ -142,14 +140,14 @@ class Ingest:
         # Someone who wrote the same content at the same time may have been first; theirs counts.
         return SpanManifest.model_validate_json(self.store.read(name))
 
-    def _known_columns(self, pipeline: str) -> dict[str, ColumnType]:
+    def _known_columns(self, pipeline: str) -> tuple[Column, ...]:
         """Columns of the newest span that a dataset was made of; a span that was rejected sets no example."""
-        accepted = Sequence(self.store, layout.DATASET_SEQUENCE, pipeline).numbers()
+        accepted = Sequence(self.store, layout.ACCEPTED_SPANS, pipeline).numbers()
         if not accepted:
-            return {}
+            return ()
         span_id = Sequence(self.store, layout.SPAN_SEQUENCE, pipeline).key(max(accepted))
         manifest = self._manifest(pipeline, span_id)
-        return {column.name: column.type for column in manifest.columns} if manifest else {}
+        return manifest.columns if manifest else ()
 
     def _told(self, drop: Drop, manifest: SpanManifest) -> EventData:
         number = Sequence(self.store, layout.SPAN_SEQUENCE, drop.pipeline).allocate(manifest.span_id)
@@ -174,6 +172,8 @@ class Ingest:
             rows=manifest.rows,
             rows_rejected=manifest.rows_rejected,
             columns=len(manifest.columns),
+            restricted_columns=tuple(each.name for each in manifest.columns if each.privacy != "keep"),
+            changes=manifest.changes,
             seconds=drop.seconds(),
         )
 
@@ -190,6 +190,7 @@ class Ingest:
             generation=drop.object.generation,
             reason=Reason(code=refused.code, message=refused.message),
             quarantine_name=name if kept else None,
+            changes=refused.changes,
             seconds=drop.seconds(),
         )
         self.store.create(f"{name}.reason.json", quarantined.model_dump_json().encode())
@@ -207,6 +208,10 @@ class Ingest:
     @staticmethod
     def _quarantine_name(drop: Drop) -> str:
         return layout.quarantined(drop.pipeline or None, drop.object.name, drop.object.generation)
+
+
+def _span_of(drop: Drop) -> str:
+    return layout.span_of_drop(drop.pipeline, drop.object.name, drop.object.generation)
 
 
 def on_objects(ingest: Ingest, teller: Teller) -> Callable[[Message], None]:

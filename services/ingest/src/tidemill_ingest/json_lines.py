@@ -1,7 +1,7 @@
 """JSON Lines: one object per line, or one array of objects. Objects within objects become `outer.inner`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -11,7 +11,8 @@ from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.columns import infer_types
 from tidemill_ingest.encoding import Text
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Reject
+from tidemill_ingest.reader import Look, Reject, looked_at
+from tidemill_ingest.rejects import hidden
 from tidemill_ingest.values import Row, batches_of
 
 MAX_LINE_BYTES = 8 << 20
@@ -23,23 +24,26 @@ MAX_DEPTH = 8
 class JsonFile:
     """One file on disk. A line that is no flat enough object is set aside, and reading goes on."""
 
-    def __init__(self, text: Text) -> None:
-        self._text = text
+    lists_columns = False
 
-    def types(self, reject: Reject) -> Mapping[str, ColumnType]:
+    def __init__(self, text: Text, declared: Collection[str]) -> None:
+        self._text = text
+        self._declared = declared
+
+    def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Infer the types from every value: JSON's own, and timestamps for ISO 8601 strings."""
-        return infer_types(self.batches(reject), text_types=("timestamp",))
+        return infer_types(looked_at(self.batches(reject), look), text_types=("timestamp",))
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
         """Stream the rows; values of a column with several kinds come as text."""
-        yield from batches_of(self._rows(reject), reject)
+        yield from batches_of(self._rows(reject), reject, self._declared)
 
     def _rows(self, reject: Reject) -> Iterator[tuple[Row, int]]:
         for place, value, size_bytes in self._values(reject):
             try:
-                yield _flat(value), size_bytes
+                yield flat(value), size_bytes
             except ValueError as error:
-                reject(f"{place}: {error}")
+                reject(f"{place}: {hidden(str(error))}")  # names that no row has are not looked at
 
     def _values(self, reject: Reject) -> Iterator[tuple[str, Any, int]]:
         with self._text.path.open("rb") as file:
@@ -62,7 +66,7 @@ class JsonFile:
                     try:
                         yield f"line {number}", _parse(line), len(line)
                     except (ValueError, RecursionError) as error:
-                        reject(f"line {number}: expected a JSON object, received {line[:100]!r}: {error}")
+                        reject(f"line {number}: expected a JSON object: {error}")
 
 
 def _array(text: bytes) -> Iterator[tuple[str, Any, int]]:
@@ -86,10 +90,11 @@ def _parse(text: bytes) -> Any:
         return value
 
 
-def _flat(value: Any) -> Row:
+def flat(value: Any) -> Row:
     """Flatten an object; raise ValueError saying what else it is, or holds."""
     if not isinstance(value, dict):
-        raise ValueError(f"expected a JSON object, received {value!r:.100}")  # noqa: TRY004 - of the content
+        kind = type(value).__name__
+        raise ValueError(f"expected a JSON object, received {kind}")  # noqa: TRY004 - of the content
     row: Row = {}
     _add(row, "", value, 1)
     return row

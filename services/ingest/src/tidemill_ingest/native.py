@@ -15,6 +15,9 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "string": pa.string(),
 }
 
+# Floats below this hold every integer.
+EXACT_BELOW = float(1 << 53)
+
 
 def as_native(cells: pa.Array, column_type: ColumnType) -> pa.Array | None:
     """Convert typed cells; None when they are text, of another kind, or do not all fit.
@@ -33,6 +36,19 @@ def as_native(cells: pa.Array, column_type: ColumnType) -> pa.Array | None:
     if column_type == "float" and pc.any(pc.is_nan(converted)).as_py():
         return pc.if_else(pc.is_nan(converted), pa.scalar(None, pa.float64()), converted)
     return converted
+
+
+def as_text(cells: pa.Array) -> pa.Array:
+    """Write cells of any type as text: whole numbers without exponent or fraction, NaN as null."""
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_decode()
+    if not pa.types.is_floating(cells.type):
+        return pc.cast(cells, pa.string())
+    numbers = pc.cast(cells, pa.float64())
+    whole = pc.and_(pc.equal(numbers, pc.trunc(numbers)), pc.less(pc.abs(numbers), EXACT_BELOW))
+    integers = pc.cast(pc.if_else(whole, numbers, None), pa.int64())
+    text = pc.if_else(whole, pc.cast(integers, pa.string()), pc.cast(numbers, pa.string()))
+    return pc.if_else(pc.is_nan(numbers), None, text)
 
 
 def _same_kind(arrow_type: pa.DataType, column_type: ColumnType) -> bool:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Reject, column_names
+from tidemill_ingest.reader import Look, Reject, column_names
 
 MAGIC = b"PAR1"
 MAX_BATCH_ROWS = 1 << 16
@@ -18,10 +18,12 @@ BATCH_BYTES = 16 << 20
 class ParquetFile:
     """One file on disk."""
 
+    lists_columns = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def types(self, reject: Reject) -> Mapping[str, ColumnType]:  # noqa: ARG002 - the schema tells all
+    def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Read the types from the schema; raise Refused naming every column of another kind."""
         with self._open() as file:
             schema = file.schema_arrow
@@ -35,6 +37,8 @@ class ParquetFile:
                 "expected numbers, booleans, text, dates and timestamps; received the columns "
                 f"{', '.join(others)[:400]}: leave them out or flatten them",
             )
+        for batch in self.batches(reject):
+            look(batch)
         return {name: column_type for name, column_type in types.items() if column_type is not None}
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:  # noqa: ARG002 - rows are whole or none is

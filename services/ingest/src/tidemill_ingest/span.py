@@ -1,25 +1,30 @@
 """A dropped file as a span: typed Parquet of the rows that could be read, and the others with reasons."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tidemill_contracts.events import SchemaChange
 from tidemill_contracts.manifest import Column
-from tidemill_contracts.profile import ColumnType
-from tidemill_ingest.columns import convert, reconcile
+from tidemill_ingest.chain import open_source
+from tidemill_ingest.columns import convert
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.formats import open_reader
 from tidemill_ingest.native import ARROW_TYPES
-from tidemill_ingest.reader import Reader, column_names
-from tidemill_ingest.rejects import RejectsFile, Tally
+from tidemill_ingest.plan import Expected, Plan, make_plan
+from tidemill_ingest.privacy import check_key, protected
+from tidemill_ingest.reader import Reader
+from tidemill_ingest.rejects import RejectsFile
+from tidemill_ingest.sources import Part
 
 DATA_FILE = "data.parquet"
 REJECTS_FILE = "rejects.parquet"
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 32 << 20
+# Arrow's and Python's messages quote the value that they failed at, which may be nobody's business.
+UNREADABLE = (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeError)
 
 
 @dataclass(frozen=True)
@@ -27,30 +32,41 @@ class SpanFiles:
     """What was written: rows read = `rows` + `rows_rejected`. `first_reasons` is of those rejected."""
 
     columns: tuple[Column, ...]
+    changes: tuple[SchemaChange, ...]
     rows: int
     rows_rejected: int
     first_reasons: str
 
 
 def write_span(
-    source: Path, folder: Path, known: Mapping[str, ColumnType], max_decompressed_bytes: int
+    source: Path | Sequence[Part],
+    folder: Path,
+    expected: Expected,
+    max_decompressed_bytes: int,
+    privacy_key: bytes | None = None,
 ) -> SpanFiles:
-    """Read a file of any format into `data.parquet` and `rejects.parquet` in `folder`.
+    """Read a file of any format, or the parts of one, into `data.parquet` and `rejects.parquet` in `folder`.
 
     Args:
-        known: Column types of the spans before; empty for the first. Every one must be present in the file.
+        privacy_key: Key of hashed columns; None refuses a file that has one.
 
     Raises:
         Refused: when the file as a whole cannot be used.
     """
-    reader = open_reader(source, folder, known, max_decompressed_bytes)
-    types = _types(reader, known)
-    with RejectsFile(folder / REJECTS_FILE) as rejects:
-        rows = _write_rows(reader, types, folder / DATA_FILE, rejects)
+    try:
+        reader = open_source(source, folder, expected, max_decompressed_bytes)
+        plan = make_plan(reader, expected)
+        check_key(plan.columns, privacy_key)
+        with RejectsFile(folder / REJECTS_FILE, quote=not plan.is_restricted) as rejects:
+            rows = _write_rows(_converted(reader, plan, rejects, privacy_key), plan, folder / DATA_FILE)
+    except UNREADABLE as error:
+        raise Refused(
+            "unreadable",
+            f"expected a table that can be stored, received {type(error).__name__} in reading it",
+        ) from None
     if rows == 0:
         raise Refused("no-rows", f"expected readable rows, received none{rejects.first()}")
-    columns = tuple(Column(name=name, type=column_type) for name, column_type in types.items())
-    return SpanFiles(columns, rows, rejects.count, rejects.first())
+    return SpanFiles(plan.columns, plan.changes, rows, rejects.count, rejects.first())
 
 
 def check_rejected_share(span: SpanFiles, max_share: float) -> None:
@@ -64,39 +80,25 @@ def check_rejected_share(span: SpanFiles, max_share: float) -> None:
         )
 
 
-def _types(reader: Reader, known: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
-    rejected = Tally()
-    inferred = reader.types(rejected.add)
-    if not inferred:
-        raise Refused("no-rows", f"expected rows with values, received none{rejected.first()}")
-    column_names(list(inferred))  # columns that only some rows have are all known only now
-    if missing := [name for name in known if name not in inferred]:
-        added = [name for name in inferred if name not in known]
-        raise Refused(
-            "columns-missing",
-            f"expected the columns of earlier files, missing {missing}" + (f", new {added}" if added else ""),
-        )
-    return reconcile(inferred, known)
-
-
-def _write_rows(reader: Reader, types: Mapping[str, ColumnType], path: Path, rejects: RejectsFile) -> int:
-    schema = pa.schema([(name, ARROW_TYPES[column_type]) for name, column_type in types.items()])
+def _write_rows(batches: Iterable[pa.RecordBatch], plan: Plan, path: Path) -> int:
+    schema = pa.schema([(name, ARROW_TYPES[column_type]) for name, column_type in plan.types.items()])
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for group in _groups(_converted(reader, types, rejects)):
+        for group in _groups(batches):
             writer.write_table(pa.Table.from_batches(group, schema))
             rows += sum(batch.num_rows for batch in group)
     return rows
 
 
 def _converted(
-    reader: Reader, types: Mapping[str, ColumnType], rejects: RejectsFile
+    reader: Reader, plan: Plan, rejects: RejectsFile, privacy_key: bytes | None
 ) -> Iterator[pa.RecordBatch]:
+    types = plan.types
     for batch in reader.batches(rejects.add):
         converted = convert(batch, types)
-        for _, reason in converted.misfits:
-            rejects.add(reason)
-        yield converted.rows
+        for problem, cell in converted.misfits:
+            rejects.add(problem, cell)
+        yield protected(converted.rows, plan.columns, privacy_key)
 
 
 def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:

@@ -16,7 +16,7 @@ from tidemill_contracts import tfserving
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.columns import infer_types
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Reject
+from tidemill_ingest.reader import Look, Reject, looked_at
 from tidemill_ingest.values import Row, Value, batches_of
 
 HEADER = struct.Struct("<QI")
@@ -28,12 +28,14 @@ MASK_DELTA = 0xA282EAD8
 class TFRecordFile:
     """One file on disk."""
 
+    lists_columns = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def types(self, reject: Reject) -> Mapping[str, ColumnType]:
+    def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Infer the types from every value; text stays text."""
-        return infer_types(self.batches(reject), text_types=())
+        return infer_types(looked_at(self.batches(reject), look), text_types=())
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
         """Stream the examples as rows; a feature without values is a null."""
