@@ -12,7 +12,7 @@ from transform_world import ROWS, Columns, World, a_span, a_spec, some_rows
 from tidemill_contracts import layout
 from tidemill_contracts.events import DatasetRejected, DatasetTransformed
 from tidemill_contracts.manifest import LABEL_COLUMN
-from tidemill_contracts.profile import Feature
+from tidemill_contracts.profile import Profile
 from tidemill_runtime.consumer import Rejected, RetryLater
 from tidemill_runtime.sequence import Sequence
 from tidemill_transform.app import load_engine
@@ -62,7 +62,7 @@ def test_the_profile_describes_the_training_rows(world: World) -> None:
     profile, train = world.profile(told), world.train(told)
     distance, carrier = profile.column("distance").numeric, profile.column("carrier")
     assert profile.rows == train.num_rows
-    assert profile.positives == sum(train[LABEL_COLUMN].to_pylist())
+    assert dict(profile.label.classes)["true"] == sum(train[LABEL_COLUMN].to_pylist())
     assert distance is not None
     assert (distance.minimum, distance.maximum) == (min(distances(train)), max(distances(train)))
     assert carrier.nulls == train["carrier"].null_count
@@ -124,10 +124,9 @@ def test_spans_told_out_of_order_become_the_same_datasets(tmp_path: Path) -> Non
     for order in ((0, 1), (1, 0)):
         world = World(tmp_path / str(order))
         events = [a_span(world.store), a_span(world.store, some_rows(first=ROWS))]
-        told = sorted(
-            (world.dataset(world.tell(events[place])) for place in order), key=lambda set_: set_.dataset
-        )
-        assert [dataset.spans for dataset in told] == [(1,), (1, 2)]
+        told = [world.dataset(world.tell(events[place])) for place in order]
+        assert [dataset.spans for dataset in told] == [((1,), (1, 2))[place] for place in order]
+        assert [dataset.dataset for dataset in told] == [1, 2]
         contents.append(world.contents())
 
     assert contents[0] == contents[1]
@@ -198,11 +197,12 @@ def test_a_kill_before_the_commit_changes_nothing_in_the_end(tmp_path: Path) -> 
     assert killed.contents() == undisturbed.contents()
 
 
-def test_a_profile_that_lost_rows_is_never_committed(world: World) -> None:
+@pytest.mark.parametrize("side", ["train", "eval", "newest"])
+def test_a_profile_that_lost_rows_is_never_committed(world: World, side: str) -> None:
     def lossy(plan: Plan) -> Report:
         report = load_engine()(plan)
-        fewer = report.profile.model_copy(update={"rows": report.profile.rows - 1})
-        return report.model_copy(update={"profile": fewer})
+        profile: Profile = getattr(report, side)
+        return report.model_copy(update={side: profile.model_copy(update={"rows": profile.rows - 1})})
 
     with pytest.raises(RowsLost, match="profile: expected"):
         world.tell(a_span(world.store), lossy)
@@ -275,7 +275,9 @@ def test_a_span_that_cannot_be_labelled_spoils_none_after_it(world: World) -> No
     assert isinstance(rejected, DatasetRejected)
     assert isinstance(told, DatasetTransformed)
     assert (told.spans, told.rows_in) == ((2,), ROWS)
-    assert Feature(name="distance", kind="numeric") in world.dataset(told).features
+    assert ("distance", "numeric") in {
+        (feature.name, feature.kind) for feature in world.dataset(told).features
+    }
 
 
 def test_only_an_accepted_window_takes_a_dataset_number(world: World) -> None:
@@ -283,4 +285,6 @@ def test_only_an_accepted_window_takes_a_dataset_number(world: World) -> None:
     told = world.tell(a_span(world.store))
 
     assert isinstance(told, DatasetTransformed)
-    assert Sequence(world.store, layout.DATASET_SEQUENCE, "flights").keys() == {2: told.dataset_id}
+    assert told.dataset == 1
+    assert Sequence(world.store, layout.DATASET_SEQUENCE, "flights").keys() == {1: told.dataset_id}
+    assert Sequence(world.store, layout.ACCEPTED_SPANS, "flights").keys() == {2: told.dataset_id}

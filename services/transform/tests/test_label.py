@@ -23,7 +23,7 @@ HOUR_OF_2_OCLOCK = """
 import pyarrow as pa
 from tidemill_transform.label import Labeller
 moment = pa.array([2 * 3600 * 1_000_000], pa.timestamp("us", "UTC"))
-print(Labeller("hour(moment)").labels(pa.RecordBatch.from_arrays([moment], ["moment"])).to_pylist())
+print(Labeller("hour(moment)").values(pa.RecordBatch.from_arrays([moment], ["moment"])).to_pylist())
 """
 
 
@@ -49,7 +49,7 @@ def test_an_expression_labels_each_row_and_knows_its_columns(
     label = check_label(expression, ROWS.schema)
     labeller = Labeller(label.expression)
 
-    assert labeller.labels(ROWS).to_pylist() == labels
+    assert labeller.values(ROWS).to_pylist() == labels
     assert label.columns == columns
     labeller.close()
 
@@ -74,9 +74,9 @@ def test_the_connection_reads_no_files_and_stays_confined(tmp_path: Path) -> Non
     file.write_text("x\n1\n")
     labeller = Labeller(f"EXISTS (FROM read_csv('{file}'))")
     with pytest.raises(duckdb.PermissionException):
-        labeller.labels(ROWS)
+        labeller.values(ROWS)
     labeller.close()
     escape = Labeller("true); SET TimeZone = 'America/New_York'; SELECT (true")
     with pytest.raises(duckdb.Error, match="locked"):
-        escape.labels(ROWS)
+        escape.values(ROWS)
     escape.close()

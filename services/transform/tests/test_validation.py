@@ -1,94 +1,378 @@
-"""Rules of rejection: a window that cannot be trained on says why, with everything that is wrong."""
+"""Rules of validation: the unusual has the name that TensorFlow Data Validation gives it, and a severity."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
-from transform_world import ROWS, World, a_span, a_spec, some_rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from profile_world import a_profile, a_report, flights, numbers, profile_of, texts
 
-from tidemill_contracts.event import EventData
-from tidemill_contracts.events import DatasetRejected
+from tidemill_contracts.anomaly import Anomaly
 from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_contracts.pipeline import PipelineSpec
+from tidemill_contracts.profile import ColumnProfile, LabelProfile
+from tidemill_transform.anomalies import blocking
+from tidemill_transform.validation import validate
+
+CARRIERS = {"UA": 500, "AA": 300, "DL": 200}
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def a_spec(**spec: Any) -> PipelineSpec:
+    return PipelineSpec.model_validate({"label": "y", **spec})
 
 
-def reasons(told: EventData) -> dict[str, str]:
-    assert isinstance(told, DatasetRejected), told
-    return {reason.code: reason.message for reason in told.reasons}
+def against_schema(column: ColumnProfile, **known: Any) -> list[Anomaly]:
+    """What is unusual about a column of which something is known, where there is no earlier data."""
+    return list(validate(a_report(a_profile(column)), None, a_spec(columns={"x": known})))
+
+
+def against_earlier(new: ColumnProfile, old: ColumnProfile, **spec: Any) -> list[Anomaly]:
+    """What is unusual about a column of the newest span."""
+    newest = a_profile(new, rows=new.rows)
+    return list(validate(a_report(newest), a_profile(old, rows=old.rows), a_spec(**spec)))
+
+
+def between_sides(held_out: ColumnProfile, train: ColumnProfile, **spec: Any) -> list[Anomaly]:
+    """What is unusual about a column of the evaluation rows; the newest span is like the training rows."""
+    report = a_report(a_profile(train), a_profile(held_out, rows=250))
+    return list(validate(report, None, a_spec(**spec)))
+
+
+def told(anomalies: list[Anomaly]) -> list[tuple[str, str, str]]:
+    return [(anomaly.type, anomaly.against, anomaly.severity) for anomaly in anomalies]
 
 
 @pytest.mark.parametrize(
-    ("label", "code", "message"),
+    ("column", "known", "kind"),
     [
-        ("nowhere > 1", "label-missing-column", "among ['distance', 'carrier', 'delay', 'leak']"),
-        ("struct_extract(rows, 'leak') > 1", "label-missing-column", "names ['rows']"),
-        ("delay", "label-not-boolean", "received double"),
-        ("delay >", "label-invalid", "syntax error"),
-        ("delay > 1, leak > 1", "label-not-boolean", "true, false or null"),
-        ("delay > 1), (leak > 1", "label-invalid", "one SQL expression"),
-        ("true); SELECT (true", "label-invalid", "one SQL expression"),
-        ("true) FROM rows UNION SELECT (true", "label-invalid", "one SQL expression"),
-        ("carrier > 15", "label-invalid", "an explicit cast is required"),
-        ("carrier::INT > 15", "label-invalid", "Could not convert string 'UA'"),
-        ("nothing(delay)", "label-invalid", "nothing does not exist"),
-        ("max(delay) > 15", "label-invalid", "one answer per row"),
-        ("sum(delay) OVER () > 15", "label-invalid", "window"),
-        ("EXISTS (SELECT 1)", "label-invalid", "subquery"),
-        ("#1 > 15", "label-invalid", "positional_reference"),
-        ("COLUMNS('delay') > 15", "label-invalid", "star"),
-        ("random() > 0.5", "label-invalid", "random"),
-        ("delay > $1", "label-invalid", "parameter"),
+        (numbers([0, 1], kind="int"), {"type": "bool"}, "BOOL_TYPE_INT_NOT_STRING"),
+        (numbers([0, 0.5]), {"type": "bool"}, "BOOL_TYPE_UNEXPECTED_FLOAT"),
+        (texts(CARRIERS), {"type": "bool"}, "BOOL_TYPE_UNEXPECTED_STRING"),
+        (numbers([0, 0.5]), {"type": "int"}, "INT_TYPE_INT_EXPECTED"),
+        (texts(CARRIERS), {"type": "int"}, "INT_TYPE_NOT_INT_STRING"),
+        (numbers([0], kind="timestamp"), {"type": "float"}, "FLOAT_TYPE_NOT_FLOAT"),
+        (texts(CARRIERS), {"type": "float"}, "FLOAT_TYPE_STRING_NOT_FLOAT"),
+        (numbers([0], kind="int"), {"type": "string"}, "STRING_TYPE_NOW_INT"),
+        (numbers([0]), {"type": "string"}, "STRING_TYPE_NOW_FLOAT"),
+        (numbers([0], kind="int"), {"type": "string", "values": ["a"]}, "ENUM_TYPE_INT_NOT_STRING"),
+        (numbers([0]), {"type": "string", "values": ["a"]}, "ENUM_TYPE_FLOAT_NOT_STRING"),
+        (numbers([0], kind="bool"), {"type": "timestamp"}, "UNEXPECTED_DATA_TYPE"),
+        (texts(CARRIERS, nulls=1), {"required": True}, "FEATURE_TYPE_LOW_FRACTION_PRESENT"),
+        (texts(CARRIERS), {"values": ["UA", "AA"]}, "ENUM_TYPE_UNEXPECTED_STRING_VALUES"),
+        (numbers([-1, 5], kind="int"), {"minimum": 0}, "INT_TYPE_SMALL_INT"),
+        (numbers([-1, 5], kind="int"), {"maximum": 4}, "INT_TYPE_BIG_INT"),
+        (numbers([-1, 5]), {"minimum": 0}, "FLOAT_TYPE_SMALL_FLOAT"),
+        (numbers([-1, 5]), {"maximum": 4}, "FLOAT_TYPE_BIG_FLOAT"),
     ],
 )
-def test_a_label_that_cannot_be_is_rejected(world: World, label: str, code: str, message: str) -> None:
-    told = world.tell(a_span(world.store, spec=a_spec(label=label)))
+def test_what_contradicts_the_schema_of_the_pipeline_blocks(
+    column: ColumnProfile, known: dict[str, Any], kind: str
+) -> None:
+    anomalies = against_schema(column, **known)
 
-    assert list(reasons(told)) == [code]
-    assert message in reasons(told)[code]
-
-
-def test_everything_wrong_with_a_spec_is_told_at_once(world: World) -> None:
-    spec = a_spec(label="delay", leaveOut=["leak", "tail"])
-    told = world.tell(a_span(world.store, spec=spec))
-
-    assert list(reasons(told)) == ["unknown-column", "label-not-boolean"]
-    assert "['tail']" in reasons(told)["unknown-column"]
-    assert "carrier" in reasons(told)["unknown-column"]
+    assert told(anomalies) == [(kind, "schema", "block")]
+    assert [reason.code for reason in blocking(anomalies)] == [kind]
+    assert anomalies[0].column == "x"
+    assert anomalies[0].message.startswith("expected ")
 
 
-def test_a_window_with_too_few_labelled_rows_is_rejected(world: World) -> None:
-    told = world.tell(a_span(world.store, spec=a_spec(validation={"minRows": ROWS})))
-
-    assert list(reasons(told)) == ["too-few-rows"]
-    assert f"at least {ROWS} labelled rows" in reasons(told)["too-few-rows"]
-
-
-def test_a_window_without_labelled_rows_is_rejected(world: World) -> None:
-    told = world.tell(a_span(world.store, {**some_rows(), "delay": [None] * ROWS}))
-
-    assert list(reasons(told)) == ["too-few-rows"]
-
-
-@pytest.mark.parametrize(("label", "only"), [("delay >= 0", "true"), ("delay > 99", "false")])
-def test_labels_of_one_class_are_rejected(world: World, label: str, only: str) -> None:
-    told = world.tell(a_span(world.store, spec=a_spec(label=label)))
-
-    expected = f"expected both true and false labels, received only {only}"
-    assert reasons(told)["single-class-label"].startswith(expected)
+@pytest.mark.parametrize(
+    ("column", "known"),
+    [
+        (numbers([0, 1], kind="int"), {"type": "float", "minimum": 0, "maximum": 1}),
+        (numbers([0, 1], kind="bool"), {"type": "int"}),
+        (texts(CARRIERS), {"type": "string", "required": True, "values": ["UA", "AA", "DL", "WN"]}),
+        (texts(CARRIERS, nulls=9), {"type": "string"}),
+        (texts({}, nulls=1000), {"values": ["UA"], "minimum": 0}),
+    ],
+)
+def test_what_keeps_the_schema_of_the_pipeline_is_not_told(
+    column: ColumnProfile, known: dict[str, Any]
+) -> None:
+    assert against_schema(column, **known) == []
 
 
-def test_a_window_with_nothing_to_learn_from_is_rejected(world: World) -> None:
-    told = world.tell(a_span(world.store, spec=a_spec(leaveOut=["leak", "distance", "carrier"])))
+@pytest.mark.parametrize("repeated", [1, 5000])
+def test_a_value_that_comes_twice_where_it_may_not_is_told(repeated: int) -> None:
+    values = np.append(np.arange(7000), np.arange(repeated))
+    report = a_report(profile_of({"x": values}))
 
-    assert "carrier: The pipeline leaves it out." in reasons(told)["no-features"]
+    anomalies = validate(report, None, a_spec(columns={"x": {"unique": True}}))
+
+    # One value in 7,000 is found only by chance: the sketch keeps 4,096 of them.
+    assert [anomaly.type for anomaly in anomalies] in ([], ["FEATURE_TYPE_LOW_UNIQUE"])
+    assert anomalies or repeated == 1
 
 
-def test_a_column_with_the_name_of_the_label_is_rejected(world: World) -> None:
-    told = world.tell(
-        a_span(world.store, {**some_rows(), LABEL_COLUMN: [True] * ROWS}, types={LABEL_COLUMN: "bool"})
-    )
+def test_values_that_differ_are_unique() -> None:
+    report = a_report(profile_of({"x": np.arange(7000)}))
 
-    assert list(reasons(told)) == ["reserved-column"]
+    assert validate(report, None, a_spec(columns={"x": {"unique": True}})) == ()
+
+
+def test_a_declared_column_that_is_not_there_is_told_unless_it_is_not_stored() -> None:
+    report, spec = a_report(a_profile()), a_spec(columns={"x": {"type": "int"}, "y": {"privacy": "drop"}})
+
+    anomalies = validate(report, None, spec, restricted=["y"])
+
+    assert told([*anomalies]) == [("SCHEMA_MISSING_COLUMN", "schema", "warn")]
+    assert anomalies[0].column == "x"
+
+
+RULES = [
+    ("required", "string", "FEATURE_TYPE_LOW_FRACTION_PRESENT"),
+    ("values", "string", "ENUM_TYPE_UNEXPECTED_STRING_VALUES"),
+    ("minimum", "int", "INT_TYPE_SMALL_INT"),
+    ("maximum", "int", "INT_TYPE_BIG_INT"),
+    ("minimum", "float", "FLOAT_TYPE_SMALL_FLOAT"),
+    ("maximum", "float", "FLOAT_TYPE_BIG_FLOAT"),
+]
+
+
+@pytest.mark.parametrize(("rule", "kind", "name"), RULES)
+@pytest.mark.parametrize(("rows", "severity"), [(10, "warn"), (100, "warn"), (101, "block")])
+def test_rows_that_break_a_rule_are_told_and_block_when_they_are_too_many(
+    rule: str, kind: Any, name: str, rows: int, severity: str
+) -> None:
+    column = texts(CARRIERS) if kind == "string" else numbers([1], kind=kind)
+    broken = ({"column": "x", "rule": rule, "rows": rows},)
+    report = a_report(a_profile(column), rows_read=2000, rows_rejected=rows, broken=broken)
+
+    (anomaly,) = validate(report, None, a_spec())
+
+    assert (anomaly.type, anomaly.column, anomaly.severity) == (name, "x", severity)
+    assert (anomaly.measured, anomaly.limit) == (rows / 2000, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "kind"),
+    [
+        (texts(CARRIERS, nulls=1), texts(CARRIERS), "FEATURE_TYPE_LOW_FRACTION_PRESENT"),
+        (texts({}, nulls=1000), texts(CARRIERS), "FEATURE_TYPE_NOT_PRESENT"),
+        (texts(CARRIERS, name="y"), texts(CARRIERS), "SCHEMA_MISSING_COLUMN"),
+        (texts({**CARRIERS, "WN": 20}), texts(CARRIERS), "ENUM_TYPE_UNEXPECTED_STRING_VALUES"),
+        (texts(CARRIERS), numbers([1]), "FLOAT_TYPE_STRING_NOT_FLOAT"),
+        (numbers([1, 2], infinities=1), numbers([1, 2]), "FLOAT_TYPE_HAS_INF"),
+        (texts(CARRIERS), texts({}, nulls=1000), "COMPARATOR_CONTROL_DATA_MISSING"),
+        (texts({"a": 1000}, distinct=900), texts({"a": 1000}, distinct=300), "FEATURE_TYPE_HIGH_UNIQUE"),
+        (texts({"UA": 600, "AA": 400}), texts({"UA": 200, "AA": 800}), "COMPARATOR_L_INFTY_HIGH"),
+        (numbers([9]), numbers([1]), "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"),
+        (numbers([1], nulls=500), numbers([1], nulls=100), "COMPARATOR_L_INFTY_HIGH"),
+    ],
+)
+def test_what_differs_from_earlier_data_is_a_warning(
+    new: ColumnProfile, old: ColumnProfile, kind: str
+) -> None:
+    anomalies = against_earlier(new, old)
+
+    expected = [(kind, "drift", "warn")]
+    if new.name != old.name:
+        expected.append(("SCHEMA_NEW_COLUMN", "drift", "warn"))
+    assert told(anomalies) == expected
+    assert blocking(anomalies) == ()
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (texts({**CARRIERS, "WN": 10}), texts(CARRIERS)),
+        (texts({**CARRIERS, "WN": 20}), texts({**CARRIERS, **{f"{n}": 12 for n in range(100)}})),
+        (texts({"UA": 500, "AA": 500}), texts({"UA": 200, "AA": 800})),
+        (numbers([1], nulls=400), numbers([1], nulls=100)),
+        (numbers([9], kind="timestamp"), numbers([1], kind="timestamp")),
+        (
+            numbers(range(9000, 9900), name="id", kind="int", distinct=950),
+            numbers([1], name="id", kind="int", distinct=990),
+        ),
+        (texts({}, nulls=1000), texts({}, nulls=1000)),
+        (texts({}, nulls=1000, name="y"), texts({}, nulls=1000)),
+        (numbers([1, 2], infinities=9), numbers([1, 2], infinities=9)),
+        (numbers([1, 2], kind="int"), numbers([1, 2])),
+    ],
+)
+def test_what_is_usual_in_new_data_is_not_told(new: ColumnProfile, old: ColumnProfile) -> None:
+    assert against_earlier(new, old) == []
+
+
+def test_infinite_numbers_are_told_where_there_is_no_earlier_data() -> None:
+    assert told(against_schema(numbers([1, 2], infinities=1))) == [("FLOAT_TYPE_HAS_INF", "schema", "warn")]
+
+
+@pytest.mark.parametrize(
+    ("held_out", "train", "kind"),
+    [
+        (texts({}, nulls=250), texts(CARRIERS), "COMPARATOR_TREATMENT_DATA_MISSING"),
+        (texts(CARRIERS), texts({}, nulls=1000), "COMPARATOR_CONTROL_DATA_MISSING"),
+        (texts({"UA": 100, "AA": 900}), texts(CARRIERS), "COMPARATOR_L_INFTY_HIGH"),
+        (numbers([9]), numbers([1]), "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"),
+        (
+            numbers([9], kind="timestamp", nulls=500),
+            numbers([1], kind="timestamp"),
+            "COMPARATOR_L_INFTY_HIGH",
+        ),
+    ],
+)
+def test_what_differs_between_the_sides_of_the_split_is_a_warning(
+    held_out: ColumnProfile, train: ColumnProfile, kind: str
+) -> None:
+    assert told(between_sides(held_out, train)) == [(kind, "skew", "warn")]
+
+
+def test_one_value_that_is_on_one_side_only_may_be_chance() -> None:
+    assert between_sides(texts({}, nulls=250), texts({"UA": 49}, nulls=951)) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, ["COMPARATOR_L_INFTY_HIGH"]),
+        ({"validation": {"drift": {"lInfinity": 0.5}}}, []),
+        ({"validation": {"drift": {"lInfinity": None}}}, []),
+        ({"columns": {"x": {"maxDrift": 0.5}}}, []),
+        (
+            {"validation": {"drift": {"lInfinity": None}}, "columns": {"x": {"maxDrift": 0.3}}},
+            ["COMPARATOR_L_INFTY_HIGH"],
+        ),
+        ({"leaveOut": ["x"]}, []),
+        ({"leaveOut": ["x"], "columns": {"x": {"maxDrift": 0.3}}}, ["COMPARATOR_L_INFTY_HIGH"]),
+        ({"validation": {"skew": {"lInfinity": None}}}, ["COMPARATOR_L_INFTY_HIGH"]),
+    ],
+)
+def test_the_limit_of_drift_is_that_of_the_column_or_else_of_all(spec: Any, expected: list[str]) -> None:
+    anomalies = against_earlier(texts({"UA": 600, "AA": 400}), texts({"UA": 200, "AA": 800}), **spec)
+
+    assert [anomaly.type for anomaly in anomalies] == expected
+
+
+def test_a_distance_is_told_with_its_limit_and_what_differs_most() -> None:
+    (anomaly,) = against_earlier(texts({"UA": 600, "AA": 400}), texts({"UA": 100, "AA": 800, "WN": 100}))
+
+    assert (anomaly.measured, anomaly.limit) == (pytest.approx(0.5), 0.3)
+    assert "a distance of 0.500, most of all in 'UA'" in anomaly.message
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_labels_that_drift_are_told(kind: str) -> None:
+    labels = {
+        "binary": [
+            LabelProfile(task="binary", classes=(("false", n), ("true", 1000 - n))) for n in (200, 600)
+        ],
+        "regression": [LabelProfile(task="regression", numeric=numbers([n]).numeric) for n in (2, 6)],
+    }
+    newest, baseline = (a_profile(label=label) for label in labels[kind])
+
+    (anomaly,) = validate(a_report(newest), baseline, a_spec())
+
+    assert (anomaly.column, anomaly.against, anomaly.severity) == (LABEL_COLUMN, "drift", "warn")
+
+
+@pytest.mark.parametrize(
+    ("train", "held_out", "expected"),
+    [
+        (800, 200, []),
+        (900, 100, []),
+        (901, 99, ["COMPARATOR_LOW_NUM_EXAMPLES"]),
+        (600, 400, []),
+        (599, 401, ["COMPARATOR_HIGH_NUM_EXAMPLES"]),
+    ],
+)
+def test_a_split_into_sides_of_other_sizes_than_wanted_is_told(
+    train: int, held_out: int, expected: list[str]
+) -> None:
+    report = a_report(a_profile(rows=train), a_profile(rows=held_out), a_profile())
+
+    assert [anomaly.type for anomaly in validate(report, None, a_spec())] == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ((("a", 98), ("b", 2)), None),
+        (
+            (("a", 99), ("b", 1)),
+            "expected at least 2 evaluation rows of every class, received fewer of 1: 'b'",
+        ),
+        ((("a", 100),), "expected at least 2 evaluation rows of every class, received fewer of 1: 'b'"),
+    ],
+)
+def test_a_class_with_hardly_a_row_on_one_side_is_a_warning(classes: Any, message: str | None) -> None:
+    train = a_profile(label=LabelProfile(task="multiclass", classes=(("a", 900), ("b", 100))))
+    held_out = a_profile(rows=250, label=LabelProfile(task="multiclass", classes=classes))
+
+    anomalies = validate(a_report(train, held_out), None, a_spec())
+
+    assert [anomaly.message for anomaly in anomalies] == ([] if message is None else [message])
+    assert {anomaly.type for anomaly in anomalies} <= {"FEATURE_TYPE_LOW_NUMBER_PRESENT"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(0, ["NO_DATA_IN_SPAN"]), (49, ["DATASET_LOW_NUM_EXAMPLES"]), (50, [])]
+)
+def test_a_span_with_hardly_a_row_is_told(rows: int, expected: list[str]) -> None:
+    newest = a_profile(texts({"UA": rows}), rows=rows)
+
+    anomalies = validate(a_report(a_profile(), newest=newest), a_profile(texts({"UA": 1000})), a_spec())
+
+    found = [anomaly for anomaly in anomalies if anomaly.column is None]
+    assert told(found) == [(kind, "drift", "warn") for kind in expected]
+
+
+def test_the_pipeline_may_say_what_an_anomaly_does() -> None:
+    spec = {
+        "columns": {"x": {"maximum": 4}},
+        "validation": {
+            "severities": {
+                "FLOAT_TYPE_BIG_FLOAT": "warn",
+                "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH": "block",
+                "FEATURE_TYPE_LOW_FRACTION_PRESENT": "ignore",
+            }
+        },
+    }
+    anomalies = against_earlier(numbers([5], nulls=1), numbers([1]), **spec)
+
+    assert told(anomalies) == [
+        ("COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH", "drift", "block"),
+        ("FLOAT_TYPE_BIG_FLOAT", "schema", "warn"),
+    ]
+
+
+def test_values_of_restricted_columns_are_neither_judged_nor_told() -> None:
+    new, old = texts({"secret": 999}, nulls=1), texts({"hidden": 1000})
+    report = a_report(a_profile(new), a_profile(texts({"else": 1000}), rows=250))
+
+    anomalies = validate(report, a_profile(old), a_spec(columns={"x": {"type": "int"}}), restricted=["x"])
+
+    assert told([*anomalies]) == [("FEATURE_TYPE_LOW_FRACTION_PRESENT", "drift", "warn")]
+
+
+def columns() -> Iterator[st.SearchStrategy[Any]]:
+    finite = st.floats(-1e6, 1e6)
+    yield st.lists(st.none() | finite | st.just(np.inf), min_size=60, max_size=60)
+    yield st.lists(st.none() | st.integers(-5, 5), min_size=60, max_size=60)
+    yield st.lists(st.none() | st.sampled_from(["a", "b", "c", "d e f"]), min_size=60, max_size=60)
+    yield st.lists(st.none() | st.booleans(), min_size=60, max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(*columns()))
+def test_a_profile_has_no_anomalies_against_itself(values: list[Any]) -> None:
+    profile = profile_of({"x": values}) if any(v is not None for v in values) else a_profile()
+    held_out = profile_of({"x": values * 1}) if profile.columns else a_profile(rows=250)
+    severities = {"FLOAT_TYPE_HAS_INF": "ignore", "COMPARATOR_HIGH_NUM_EXAMPLES": "ignore"}
+
+    anomalies = validate(a_report(profile, held_out), profile, a_spec(validation={"severities": severities}))
+
+    assert anomalies == ()
+
+
+def test_a_month_of_flights_is_like_the_one_before_it_but_for_its_number() -> None:
+    january, february = flights(1), flights(2)
+    leave_out = ("dep_time", "dep_delay", "arr_time", "air_time", "time_hour", "year")
+
+    anomalies = validate(a_report(february), january, a_spec(leaveOut=leave_out))
+
+    high = [anomaly for anomaly in anomalies if anomaly.type.startswith("COMPARATOR")]
+    assert [(anomaly.column, anomaly.severity) for anomaly in high] == [("month", "warn")]
+    assert blocking(anomalies) == ()

@@ -1,5 +1,6 @@
 """The transform service's composition root: all that the process owns is made here, and closed in reverse."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -12,15 +13,15 @@ from tidemill_runtime.process import run_consumers
 from tidemill_runtime.telling import Teller, on_events, publisher_client
 from tidemill_transform.handlers import Engine, Transform, handlers
 from tidemill_transform.ledger import Ledger
-from tidemill_transform.settings import Settings
-from tidemill_transform.warehouse import ParquetWarehouse
+from tidemill_transform.settings import IN_MEMORY, Settings
+from tidemill_transform.warehouse import open_warehouse
 
 
-def load_engine() -> Engine:
-    """Import what runs the pass; Apache Beam takes seconds."""
-    from tidemill_transform.beam_pass import run_pass  # noqa: PLC0415
+def load_engine(beam_options: Sequence[str] = IN_MEMORY) -> Engine:
+    """Import what runs the pass with these options; Apache Beam takes seconds."""
+    from tidemill_transform.dataflow import engine_of  # noqa: PLC0415
 
-    return run_pass
+    return engine_of(beam_options)
 
 
 def check_loaded(engine: Future[Engine]) -> None:
@@ -34,13 +35,13 @@ def main() -> None:
     settings = Settings()
     configure_logging("transform", log_format=settings.log_format, level=settings.log_level)
     store = open_store(settings.bucket_url)
-    warehouse = ParquetWarehouse(store)
+    warehouse = open_warehouse(settings.warehouse_url, store)
     ledger = Ledger(warehouse)
     publisher = publisher_client()
     teller = Teller(publisher, project=settings.project, service="transform")
     # Consumers stream while the engine loads: the ledger needs none, and the first span has one sooner.
     with ThreadPoolExecutor(1, thread_name_prefix="engine") as loader:
-        engine = loader.submit(load_engine)
+        engine = loader.submit(load_engine, settings.beam_options)
         transform = Transform(store, warehouse, engine.result, settings.beam_options)
         consumers = [
             Consumer(handle, subscription, project=settings.project, publisher=publisher)

@@ -1,93 +1,82 @@
 """The one pass over a window's rows, as an Apache Beam pipeline over Arrow record batches.
 
-    parts -> read -> label -> split -+-> write shards ---------------+
-                                     +-> profile of training rows ---+-> report
+    spans -> parts -> read -> check -> label -> split -+-> write shards -+
+                                                       +-> profile ------+-> report
 
 A part is one row group of one span. The result leaves the pipeline through a file, so that any Beam runner
 will do. Every part carries its counts to the report, where each must come out once, with all its rows.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import apache_beam as beam
-import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.coders.typecoders import registry
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tidemill_contracts.manifest import LABEL_COLUMN, Column
 from tidemill_contracts.profile import Profile
-from tidemill_transform.columns import conform, schema_of
-from tidemill_transform.label import Labeller
+from tidemill_transform.columns import schema_of
+from tidemill_transform.cutoff import with_cutoff
+from tidemill_transform.files import open_file, replacing
+from tidemill_transform.label import Label, Labeller, labels_of
+from tidemill_transform.parts import Part, PartRows, SideRows, SplitRows, parts_of, read_part, write_shard
 from tidemill_transform.plan import PartReport, Plan, Report
 from tidemill_transform.profiling import TableSketch
-from tidemill_transform.split import Hashes, in_eval, row_keys
+from tidemill_transform.rules import Rule, check_rows
+from tidemill_transform.split import SplitRule, row_keys
+from tidemill_transform.travel import SizedCoder
 
-BINARY = "application/octet-stream"
-Side = Literal["train", "eval"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One row group of one span."""
-
-    span: int
-    uri: str
-    row_group: int
+NewSketch = Callable[[], TableSketch]
+# By whether the rows are of the newest span or an earlier one, and by their side.
+Sketches = dict[tuple[str, str], TableSketch]
 
 
 @dataclass(frozen=True)
-class PartRows:
-    """The rows of a part on their way: as the span has them, and with the columns of the window."""
+class Profiles:
+    """Of the rows on both sides, and of those of the newest span."""
 
-    part: Part
-    rows_read: int
-    native: pa.RecordBatch
-    rows: pa.RecordBatch
-    label_error: str | None = None
-
-
-@dataclass(frozen=True)
-class SplitRows:
-    """The labelled rows of a part on their two sides."""
-
-    part: Part
-    rows_read: int
-    train_keys: Hashes
-    train: pa.RecordBatch
-    eval: pa.RecordBatch
-    label_error: str | None
+    train: Profile
+    eval: Profile
+    newest: Profile
 
 
 def run_pass(plan: Plan) -> Report:
     """Run a plan to its end; blocks until the shards are written."""
+    plan = with_cutoff(plan)
     report_uri = f"{plan.folder}/.pass-{uuid.uuid4().hex}.json"
     with beam.Pipeline(options=PipelineOptions(list(plan.beam_options))) as pipeline:
-        split = (
-            pipeline
-            | "Parts" >> beam.Create(list(_parts(plan.spans.items())))
-            | "Read" >> beam.ParDo(ReadRows(plan.columns))
-            | "Label" >> beam.ParDo(LabelRows(plan.label.expression))
-            | "Split" >> beam.ParDo(SplitByHash(plan.never_features, plan.eval_share))
-        )
-        profile = (
-            split
-            | "TrainingRows" >> beam.Map(_training_rows)
-            | "Profile" >> beam.CombineGlobally(ProfileRows(plan.columns))
-        )
-        written = split | "Write" >> beam.ParDo(WriteShards(plan.folder))
-        profile | "Report" >> beam.ParDo(WriteReport(report_uri), beam.pvalue.AsList(written))
-    with _open(report_uri) as file:
+        build_pass(pipeline, plan, report_uri)
+    with open_file(report_uri) as file:
         report = Report.model_validate_json(file.read())
     FileSystems.delete([report_uri])
     return report
+
+
+def build_pass(pipeline: beam.Pipeline, plan: Plan, report_uri: str) -> None:
+    """Lay out the steps of a plan, the last of which writes the report as JSON."""
+    new_sketch = partial(TableSketch, plan.columns, plan.label.task, plan.slices)
+    for large in (PartRows, SplitRows):
+        registry.register_coder(large, SizedCoder)
+    split = (
+        pipeline
+        | "Spans" >> beam.Create(list(plan.spans.items()))
+        | "Parts" >> beam.FlatMap(parts_of)
+        | "Spread" >> beam.Reshuffle()
+        | "Read" >> beam.ParDo(ReadRows(plan.columns))
+        | "Check" >> beam.ParDo(CheckRows(plan.rules, plan.folder))
+        | "Label" >> beam.ParDo(LabelRows(plan.label))
+        | "Split" >> beam.ParDo(SplitSides(plan.split))
+    )
+    profiles = split | "Profile" >> beam.CombineGlobally(ProfileRows(new_sketch, plan.newest))
+    written = split | "Write" >> beam.ParDo(WriteShards(plan.folder))
+    report = WriteReport(plan.split.held_out_from)
+    learned = beam.pvalue.AsSingleton(profiles), beam.pvalue.AsList(written)
+    _ = pipeline | "Once" >> beam.Create([report_uri]) | "Report" >> beam.ParDo(report, *learned)
 
 
 class ReadRows(beam.DoFn):
@@ -97,143 +86,150 @@ class ReadRows(beam.DoFn):
         self._columns = tuple(columns)
 
     def process(self, part: Part) -> Iterator[PartRows]:
-        with _open(part.uri) as file:
-            table = pq.ParquetFile(file).read_row_group(part.row_group)
-        for native in table.combine_chunks().to_batches():
-            yield PartRows(part, native.num_rows, native, conform(native, schema_of(self._columns)))
+        for native, rows in read_part(part, schema_of(self._columns)):
+            report = PartReport(span=part.span, row_group=part.row_group, rows_read=rows.num_rows)
+            keys = row_keys(part.span, part.row_group, rows.num_rows)
+            yield PartRows(part, report, keys, native, rows)
+
+
+class CheckRows(beam.DoFn):
+    """PartRows -> PartRows that keep the rules; the others are written with their reasons."""
+
+    def __init__(self, rules: Sequence[Rule], folder: str) -> None:
+        self._rules = tuple(rules)
+        self._folder = folder
+
+    def process(self, part: PartRows) -> Iterator[PartRows]:
+        checked = check_rows(part.rows, self._rules)
+        if checked is None:
+            yield part
+            return
+        facts = {
+            "rows_rejected": checked.rejected.num_rows,
+            "reject_file": write_shard(self._folder, "rejects", part.part, checked.rejected),
+            "broken": checked.counts,
+        }
+        yield PartRows(
+            part=part.part,
+            report=part.report.model_copy(update=facts),
+            keys=part.keys[checked.kept.to_numpy(zero_copy_only=False)],
+            native=part.native.filter(checked.kept),
+            rows=part.rows.filter(checked.kept),
+        )
 
 
 class LabelRows(beam.DoFn):
-    """PartRows -> PartRows that have a label, true or false, in a further column.
+    """PartRows -> PartRows with a label in a further column, null where there is none.
 
-    Rows that make the expression fail are the author's to see, not ours to retry: they travel as unlabelled.
+    Rows that make the expression fail are the author's to see, not ours to retry: they have no label.
     """
 
-    def __init__(self, expression: str) -> None:
-        self._expression = expression
+    def __init__(self, label: Label) -> None:
+        self._label = label
 
     def setup(self) -> None:
-        self._labeller = Labeller(self._expression)
+        self._labeller = Labeller(self._label.expression)
 
     def teardown(self) -> None:
         self._labeller.close()
 
     def process(self, part: PartRows) -> Iterator[PartRows]:
-        error = None
-        try:
-            labels = self._labeller.labels(part.rows)
-        except (duckdb.DataError, duckdb.ProgrammingError) as refused:
-            error, labels = str(refused), pa.nulls(part.rows.num_rows, pa.bool_())
-        has_label = labels.is_valid()
-        rows = part.rows.append_column(LABEL_COLUMN, labels).filter(has_label)
-        yield PartRows(part.part, part.rows_read, part.native.filter(has_label), rows, error)
+        labels, error = labels_of(self._labeller, part.rows, self._label.task)
+        facts = {"rows_unlabelled": labels.null_count, "label_error": error}
+        rows = part.rows.append_column(LABEL_COLUMN, labels)
+        yield replace(part, rows=rows, report=part.report.model_copy(update=facts))
 
 
-class SplitByHash(beam.DoFn):
-    """PartRows -> SplitRows."""
+class SplitSides(beam.DoFn):
+    """PartRows with labels -> SplitRows."""
 
-    def __init__(self, never_features: frozenset[str], eval_share: float) -> None:
-        self._never_features = never_features
-        self._eval_share = eval_share
+    def __init__(self, rule: SplitRule) -> None:
+        self._rule = rule
 
     def process(self, part: PartRows) -> Iterator[SplitRows]:
-        held_out = in_eval(part.native, self._never_features, self._eval_share)
-        train, held_out_rows = part.rows.filter(pa.array(~held_out)), part.rows.filter(pa.array(held_out))
-        keys = row_keys(part.part.span, part.part.row_group, part.rows.num_rows)[~held_out]
-        yield SplitRows(part.part, part.rows_read, keys, train, held_out_rows, part.label_error)
+        held_out = self._rule.in_eval(part.native, part.rows)
+        has_label = part.rows[LABEL_COLUMN].is_valid().to_numpy(zero_copy_only=False)
+        train, held_out_rows = (
+            SideRows(part.keys[side], part.rows.filter(pa.array(side)))
+            for side in (has_label & ~held_out, has_label & held_out)
+        )
+        facts = {"rows_train": train.rows.num_rows, "rows_eval": held_out_rows.rows.num_rows}
+        yield SplitRows(part.part, part.report.model_copy(update=facts), train, held_out_rows)
 
 
 class WriteShards(beam.DoFn):
-    """SplitRows -> PartReport; a part that is tried again overwrites its own files."""
+    """SplitRows -> PartReport."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def process(self, split: SplitRows) -> Iterator[PartReport]:
-        yield PartReport(
-            span=split.part.span,
-            row_group=split.part.row_group,
-            rows_read=split.rows_read,
-            rows_unlabelled=split.rows_read - split.train.num_rows - split.eval.num_rows,
-            rows_train=split.train.num_rows,
-            rows_eval=split.eval.num_rows,
-            positives_train=_positives(split.train),
-            positives_eval=_positives(split.eval),
-            train_file=self._write("train", split.part, split.train),
-            eval_file=self._write("eval", split.part, split.eval),
-            label_error=split.label_error,
-        )
-
-    def _write(self, side: Side, part: Part, rows: pa.RecordBatch) -> str | None:
-        if rows.num_rows == 0:
-            return None
-        name = f"{side}/{part.span:010d}-{part.row_group:05d}.parquet"
-        with _replacing(f"{self._folder}/{name}") as file:
-            pq.write_table(pa.Table.from_batches([rows]), file, compression="zstd")
-        return name
+        files = {
+            "train_file": write_shard(self._folder, "train", split.part, split.train.rows),
+            "eval_file": write_shard(self._folder, "eval", split.part, split.eval.rows),
+        }
+        yield split.report.model_copy(update=files)
 
 
 class ProfileRows(beam.CombineFn):
-    """Training rows with their keys -> Profile."""
+    """SplitRows -> Profiles.
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = tuple(columns)
+    Rows of the newest span are sketched apart from all earlier ones, so that each row is sketched once.
+    """
 
-    def create_accumulator(self) -> TableSketch:
-        return TableSketch(self._columns)
+    def __init__(self, new_sketch: NewSketch, newest: int) -> None:
+        self._new_sketch = new_sketch
+        self._newest = newest
 
-    def add_input(self, sketch: TableSketch, rows: tuple[Hashes, pa.RecordBatch]) -> TableSketch:
-        sketch.update(*rows)
-        return sketch
+    def get_accumulator_coder(self) -> SizedCoder:
+        return SizedCoder()
 
-    def merge_accumulators(self, sketches: Iterable[TableSketch]) -> TableSketch:
-        merged = self.create_accumulator()
-        for sketch in sketches:
-            merged.merge(sketch)
+    def create_accumulator(self) -> Sketches:
+        return {}
+
+    def add_input(self, sketches: Sketches, split: SplitRows) -> Sketches:
+        age = "newest" if split.part.span == self._newest else "earlier"
+        for side, rows in (("train", split.train), ("eval", split.eval)):
+            if rows.rows.num_rows:
+                if (age, side) not in sketches:
+                    sketches[age, side] = self._new_sketch()
+                sketches[age, side].update(rows.keys, rows.rows)
+        return sketches
+
+    def merge_accumulators(self, accumulators: Iterable[Sketches]) -> Sketches:
+        merged: Sketches = {}
+        for sketches in accumulators:
+            for kind, sketch in sketches.items():
+                if kind in merged:
+                    merged[kind].merge(sketch)
+                else:
+                    merged[kind] = sketch
         return merged
 
-    def extract_output(self, sketch: TableSketch) -> Profile:
-        return sketch.profile()
+    def extract_output(self, sketches: Sketches) -> Profiles:
+        return Profiles(*(self._profile(word, sketches) for word in ("train", "eval", "newest")))
+
+    def _profile(self, word: str, sketches: Sketches) -> Profile:
+        merged = self._new_sketch()
+        for kind, sketch in sketches.items():
+            if word in kind:
+                merged.merge(sketch)
+        return merged.profile()
 
 
 class WriteReport(beam.DoFn):
-    """The profile, with the reports of all parts -> the report's file."""
+    """The report's URI, with what all rows and all parts came to -> its file."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, held_out_from: pa.Scalar | None) -> None:
+        self._held_out_from = None if held_out_from is None else held_out_from.cast(pa.string()).as_py()
 
-    def process(self, profile: Profile, parts: Iterable[PartReport]) -> None:
-        in_order = tuple(sorted(parts, key=lambda part: (part.span, part.row_group)))
-        report = Report(profile=profile, parts=in_order)
-        with _replacing(self._uri) as file:
+    def process(self, uri: str, profiles: Profiles, parts: Iterable[PartReport]) -> None:
+        report = Report(
+            train=profiles.train,
+            eval=profiles.eval,
+            newest=profiles.newest,
+            parts=tuple(sorted(parts, key=lambda part: (part.span, part.row_group))),
+            held_out_from=self._held_out_from,
+        )
+        with replacing(uri) as file:
             file.write(report.model_dump_json().encode())
-
-
-def _parts(spans: Iterable[tuple[int, str]]) -> Iterator[Part]:
-    for span, uri in spans:
-        with _open(uri) as file:
-            row_groups = pq.ParquetFile(file).num_row_groups
-        yield from (Part(span, uri, row_group) for row_group in range(row_groups))
-
-
-def _training_rows(split: SplitRows) -> tuple[Hashes, pa.RecordBatch]:
-    return split.train_keys, split.train
-
-
-def _positives(rows: pa.RecordBatch) -> int:
-    return pc.sum(rows[LABEL_COLUMN]).as_py() or 0
-
-
-@contextmanager
-def _replacing(uri: str) -> Iterator[BinaryIO]:
-    """Write a file beside its place, then put it there at once: a committed one may be being read."""
-    folder, _, name = uri.rpartition("/")
-    attempt = f"{folder}/.{name}.{uuid.uuid4().hex}"
-    with FileSystems.create(attempt, BINARY, CompressionTypes.UNCOMPRESSED) as file:
-        yield file
-    FileSystems.rename([attempt], [uri])
-
-
-def _open(uri: str) -> BinaryIO:
-    file: BinaryIO = FileSystems.open(uri, BINARY, CompressionTypes.UNCOMPRESSED)
-    return file

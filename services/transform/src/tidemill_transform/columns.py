@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidemill_contracts.columns import Privacy
 from tidemill_contracts.manifest import Column, SpanManifest
 from tidemill_contracts.profile import ColumnType
 
@@ -16,15 +17,33 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "string": pa.string(),
 }
 NUMBERS: tuple[ColumnType, ...] = ("bool", "int", "float")
+PRIVACY_BY_STRICTNESS: tuple[Privacy, ...] = ("keep", "mask", "hash", "drop")
 
 
-def union(spans: Iterable[SpanManifest]) -> tuple[Column, ...]:
-    """Name every column of the spans once, in order of appearance, in its widest type."""
-    types: dict[str, ColumnType] = {}
+def union(spans: Iterable[SpanManifest], declared: Mapping[str, ColumnType]) -> tuple[Column, ...]:
+    """Name every column of the spans once, in order of appearance, in its widest type.
+
+    A column is kept only if it is in every span that has it; one that is dropped anywhere is not named.
+
+    Args:
+        declared: Types that columns are to have at least, whatever the spans say.
+    """
+    found: dict[str, Column] = {}
     for span in spans:
         for column in span.columns:
-            types[column.name] = _wider(types.get(column.name, column.type), column.type)
-    return tuple(Column(name=name, type=column_type) for name, column_type in types.items())
+            found[column.name] = _united(found.get(column.name, column), column)
+    for name in found.keys() & declared.keys():
+        found[name] = _widened(found[name], declared[name])
+    return tuple(column for column in found.values() if column.privacy != "drop")
+
+
+def readable(span: SpanManifest, columns: Iterable[Column]) -> tuple[str, ...]:
+    """Name the columns of a window that may be read from a span.
+
+    Where another span hashes or masks a column, what this one has in clear is not for use any more.
+    """
+    privacy = {column.name: column.privacy for column in span.stored_columns}
+    return tuple(column.name for column in columns if privacy.get(column.name) == column.privacy)
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
@@ -52,7 +71,19 @@ def _conform(rows: pa.RecordBatch, field: pa.Field) -> pa.Array:
     return pc.if_else(is_nan, pa.scalar(None, field.type), array) if pc.any(is_nan).as_py() else array
 
 
-def _wider(one: ColumnType, other: ColumnType) -> ColumnType:
+def _united(one: Column, other: Column) -> Column:
+    if one.privacy != other.privacy:
+        return max(one, other, key=lambda column: PRIVACY_BY_STRICTNESS.index(column.privacy))
+    return _widened(one, other.type)
+
+
+def _widened(column: Column, by: ColumnType) -> Column:
+    wider = widest(column.type, by)
+    return column if wider == column.type else column.model_copy(update={"type": wider})
+
+
+def widest(one: ColumnType, other: ColumnType) -> ColumnType:
+    """Return the type that holds the values of both."""
     if one in NUMBERS and other in NUMBERS:
         return max(one, other, key=NUMBERS.index)
     return one if one == other else "string"

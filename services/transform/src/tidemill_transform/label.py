@@ -13,7 +13,9 @@ import duckdb
 import pyarrow as pa
 
 from tidemill_contracts.events import Reason
+from tidemill_contracts.profile import Task
 from tidemill_transform.errors import Unfit
+from tidemill_transform.task import LABEL_TYPES, WrongLabel, as_labels, task_of
 
 # The kinds of node in DuckDB's syntax tree that look at one row only, and at columns by name.
 ROW_NODES = frozenset(
@@ -35,6 +37,7 @@ class Label:
 
     expression: str
     columns: frozenset[str]
+    task: Task
 
 
 class Labeller:
@@ -53,7 +56,7 @@ class Labeller:
         """Let the connection go."""
         self._connection.close()
 
-    def labels(self, rows: pa.RecordBatch) -> pa.Array:
+    def values(self, rows: pa.RecordBatch) -> pa.Array:
         """Return one value per row of whatever type the expression has; raise duckdb.Error."""
         self._connection.register("rows", rows)
         try:
@@ -81,17 +84,29 @@ class Labeller:
         return "" if row is None else str(row[0])
 
 
-def check_label(expression: str, schema: pa.Schema) -> Label:
-    """Read a label expression; raise Unfit when it cannot label rows that have these columns."""
+def check_label(expression: str, schema: pa.Schema, wanted: Task | None = None) -> Label:
+    """Read a label expression; raise Unfit when it cannot label rows that have these columns.
+
+    Args:
+        wanted: What is to be learned; None for what the expression's type suggests.
+    """
     labeller = Labeller(expression)
     try:
         nodes = labeller.syntax()
         _check_nodes(nodes, labeller.volatile_functions())
         columns = _named_columns(nodes, schema.names)
-        _check_type(labeller, schema)
+        task = task_of(_type(labeller, schema), wanted)
     finally:
         labeller.close()
-    return Label(expression, columns)
+    return Label(expression, columns, task)
+
+
+def labels_of(labeller: Labeller, rows: pa.RecordBatch, task: Task) -> tuple[pa.Array, str | None]:
+    """Return a label or null for each row; all are null where there is an error, which is returned too."""
+    try:
+        return as_labels(labeller.values(rows), task), None
+    except (duckdb.DataError, duckdb.ProgrammingError, WrongLabel) as error:
+        return pa.nulls(rows.num_rows, LABEL_TYPES[task]), str(error)
 
 
 def _check_nodes(nodes: Sequence[dict[str, Any]], volatile: set[str]) -> None:
@@ -121,21 +136,15 @@ def _named_columns(nodes: Sequence[dict[str, Any]], available: Sequence[str]) ->
     return frozenset(named)
 
 
-def _check_type(labeller: Labeller, schema: pa.Schema) -> None:
+def _type(labeller: Labeller, schema: pa.Schema) -> pa.DataType:
     two_rows = pa.RecordBatch.from_arrays([pa.nulls(2, field.type) for field in schema], schema=schema)
     try:
-        labels = labeller.labels(two_rows)
+        values = labeller.values(two_rows)
     except duckdb.Error as error:
         raise _invalid(f"{error}; columns are {schema.names}") from error
-    if len(labels) != len(two_rows):
-        raise _invalid(f"expected one answer per row, received {len(labels)} for {len(two_rows)} rows")
-    if not pa.types.is_boolean(labels.type):
-        raise Unfit(
-            Reason(
-                code="label-not-boolean",
-                message=f"expected an expression that is true, false or null, received {labels.type}",
-            )
-        )
+    if len(values) != len(two_rows):
+        raise _invalid(f"expected one answer per row, received {len(values)} for {len(two_rows)} rows")
+    return values.type
 
 
 def _invalid(message: str) -> Unfit:

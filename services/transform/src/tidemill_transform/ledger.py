@@ -15,7 +15,7 @@ from tidemill_transform.warehouse import Table, Warehouse
 
 
 def _table(name: str, **columns: ColumnType) -> Table:
-    return Table(name, tuple(Column(name=column, type=kind) for column, kind in columns.items()))
+    return Table(name, tuple(Column(name=column, type=kind) for column, kind in columns.items()), time="time")
 
 
 EVENTS = _table(

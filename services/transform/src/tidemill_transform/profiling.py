@@ -1,96 +1,111 @@
 """The profile of a table, as one accumulator: batches in, profile out, mergeable on the way."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tidemill_contracts.manifest import LABEL_COLUMN, Column
-from tidemill_contracts.profile import ColumnProfile, Profile
-from tidemill_transform.columns import NUMBERS
+from tidemill_contracts.profile import Profile, SliceProfile, Task
+from tidemill_transform.column_sketch import WHOLE, ColumnSketch
+from tidemill_transform.columns import schema_of
+from tidemill_transform.label_sketch import LabelSketch
 from tidemill_transform.row_sample import RowSample
-from tidemill_transform.sketches import Distinct, Numbers, Texts
+from tidemill_transform.slices import SliceSketch
 from tidemill_transform.split import Hashes
+from tidemill_transform.task import LABEL_TYPES
 
-# The outermost of the 101 quantiles are the extremes, which are known exactly.
-INNER_RANKS = np.linspace(0, 1, 101)[1:-1]
-
-
-class ColumnSketch:
-    """What is known of one column so far."""
-
-    def __init__(self, column: Column) -> None:
-        self.column = column
-        self.rows = 0
-        self.nulls = 0
-        self.distinct = Distinct()
-        self.numbers = Numbers() if column.type in NUMBERS else None
-        self.texts = Texts() if column.type in ("string", "bool") else None
-
-    def update(self, values: pa.Array) -> None:
-        """Add one batch of the column."""
-        self.rows += len(values)
-        self.nulls += values.null_count
-        self.distinct.update(values)
-        if self.numbers is not None:
-            self.numbers.update(values)
-        if self.texts is not None:
-            self.texts.update(values)
-
-    def merge(self, other: Self) -> None:
-        """Add what another sketch of the same column has seen."""
-        self.rows += other.rows
-        self.nulls += other.nulls
-        self.distinct.merge(other.distinct)
-        if self.numbers is not None and other.numbers is not None:
-            self.numbers.merge(other.numbers)
-        if self.texts is not None and other.texts is not None:
-            self.texts.merge(other.texts)
-
-    def profile(self, sample: RowSample) -> ColumnProfile:
-        """Summarise the column; its quantiles are those of the sampled rows."""
-        numeric = None
-        if self.numbers is not None:
-            numeric = self.numbers.profile(sample.quantiles(self.column.name, INNER_RANKS))
-        return ColumnProfile(
-            name=self.column.name,
-            type=self.column.type,
-            rows=self.rows,
-            nulls=self.nulls,
-            distinct_estimate=self.distinct.estimate(),
-            numeric=numeric,
-            categorical=None if self.texts is None else self.texts.profile(),
-        )
+# Batches wait until there are so many cells: looking at a column costs the same for one row as for thousands.
+PENDING_CELLS = 2_000_000
+PENDING_ROWS = 65_536
+# Different texts that are counted exactly: in one column, and in all of them together.
+COUNTED_TEXTS = 32_768
+COUNTED_TEXTS_OF_ALL = 4_000_000
+# Of each declaration, the parts with most rows are told; fewer where there are many columns.
+MAX_SLICES = 50
+MAX_SLICE_COLUMNS = 4_000
 
 
 class TableSketch:
-    """What is known of all columns so far; it does not depend on how the rows were sharded."""
+    """What is known of labelled rows so far; it does not depend on how they were sharded.
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    Args:
+        columns: The columns to profile.
+        label_task: What the column of labels is for.
+        slices: Columns by whose values the rows are profiled in parts too.
+    """
+
+    def __init__(self, columns: Sequence[Column], label_task: Task, slices: Sequence[Sequence[str]]) -> None:
         self.rows = 0
-        self.positives = 0
-        self.columns = [ColumnSketch(column) for column in columns]
-        self.sample = RowSample([column.name for column in columns if column.type in NUMBERS])
+        self.label = LabelSketch(label_task)
+        counted = min(COUNTED_TEXTS, COUNTED_TEXTS_OF_ALL // max(1, len(columns)))
+        self.columns = [ColumnSketch(column, counted) for column in columns]
+        self.slices = [SliceSketch(names, label_task) for names in slices]
+        label_field = pa.field(LABEL_COLUMN, LABEL_TYPES[label_task])
+        self._schema = schema_of(columns).append(label_field)
+        self._sample = RowSample(self._schema)
+        self._pending: list[tuple[Hashes, pa.RecordBatch]] = []
+        self._pending_rows = 0
 
     def update(self, keys: Hashes, rows: pa.RecordBatch) -> None:
         """Add one batch of labelled rows; `keys` are hashes of where each stands."""
-        self.rows += rows.num_rows
-        self.positives += pc.sum(rows[LABEL_COLUMN]).as_py() or 0
-        for sketch in self.columns:
-            sketch.update(rows[sketch.column.name])
-        self.sample.update(keys, rows)
+        self._pending.append((keys, rows.select(self._schema.names)))
+        self._pending_rows += rows.num_rows
+        if self._pending_rows >= min(PENDING_ROWS, PENDING_CELLS // len(self._schema)):
+            self._look()
 
     def merge(self, other: Self) -> None:
         """Add what another sketch of the same columns has seen."""
+        self._look()
+        other._look()
         self.rows += other.rows
-        self.positives += other.positives
+        self.label.merge(other.label)
         for mine, theirs in zip(self.columns, other.columns, strict=True):
             mine.merge(theirs)
-        self.sample.merge(other.sample)
+        for my_slices, their_slices in zip(self.slices, other.slices, strict=True):
+            my_slices.merge(their_slices)
+        self._sample.merge(other._sample)
 
     def profile(self) -> Profile:
         """Summarise the table."""
-        columns = tuple(sketch.profile(self.sample) for sketch in self.columns)
-        return Profile(rows=self.rows, positives=self.positives, columns=columns)
+        self._look()
+        sample = self._sample.rows().combine_chunks()
+        return Profile(
+            rows=self.rows,
+            label=self.label.profile(_array(sample, LABEL_COLUMN), WHOLE),
+            columns=tuple(
+                sketch.profile(_array(sample, sketch.column.name), WHOLE) for sketch in self.columns
+            ),
+            slices=tuple(self._slices(sample)),
+        )
+
+    def _slices(self, sample: pa.Table) -> Iterator[SliceProfile]:
+        columns = [sketch.column for sketch in self.columns]
+        most = min(MAX_SLICES, MAX_SLICE_COLUMNS // max(1, len(columns) * len(self.slices)))
+        for slices in self.slices:
+            yield from slices.profiles(sample, columns, most)
+
+    def _look(self) -> None:
+        """Take in the batches that wait."""
+        if not self._pending:
+            return
+        keys = np.concatenate([keys for keys, _ in self._pending])
+        rows = pa.Table.from_batches([rows for _, rows in self._pending], self._schema).combine_chunks()
+        self._pending, self._pending_rows = [], 0
+        self.rows += rows.num_rows
+        self.label.update(_array(rows, LABEL_COLUMN))
+        for sketch in self.columns:
+            sketch.update(_array(rows, sketch.column.name))
+        for slices in self.slices:
+            slices.update(rows)
+        self._sample.update(keys, rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._look()
+        return self.__dict__
+
+
+def _array(rows: pa.Table, name: str) -> pa.Array:
+    """Return a column of a table that has no chunks."""
+    return rows[name].combine_chunks()

@@ -1,11 +1,18 @@
-"""Which side of the split a row falls on: decided by a hash of what the row says, and by nothing else.
+"""Which side of the split a row falls on: decided by what the row says, and by nothing else.
 
-The same row is on the same side in every span, dataset version and process, so no evaluation row is ever
-trained on. A null adds nothing to the hash and numbers are hashed as 64-bit floats: a span that lacks a
-column, or reads it as integers, agrees with one that has it empty, or as fractions.
+By default a hash of the row decides, so that the same row is on the same side in every span, dataset version
+and process, and no evaluation row is ever trained on. A null adds nothing to the hash and numbers are hashed
+as 64-bit floats: a span that lacks a column, or reads it as integers, agrees with one that has it empty, or
+as fractions. Points in time decide nothing.
+
+Groups are hashed as the window has them, where one group has one spelling. Time decides within a window only:
+the cutoff moves on with every new span.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +20,87 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_array
 
+from tidemill_contracts.events import Reason
+from tidemill_contracts.manifest import Column
+from tidemill_contracts.pipeline import Split
+from tidemill_contracts.profile import ColumnType
+from tidemill_transform.errors import Unfit
+
+TIME_TYPES: tuple[ColumnType, ...] = ("int", "float", "timestamp")
+
 Hashes = npt.NDArray[np.uint64]
+Sides = npt.NDArray[np.bool_]
 
 
-def in_eval(rows: pa.RecordBatch, without: Collection[str], eval_share: float) -> npt.NDArray[np.bool_]:
-    """Say for every row of a span whether it is held out for evaluation.
+@dataclass(frozen=True, kw_only=True)
+class SplitRule:
+    """How rows are divided.
 
-    Args:
-        rows: Rows as the span has them, before their types are widened for a window.
-        without: Columns that must not decide: those that are never features.
-        eval_share: Expected share of distinct rows held out.
+    `never_features` decide nothing, unless they are named: `group_by` for groups, or `time` for the column of
+    which values from `held_out_from` on are held out; None holds out none.
     """
+
+    eval_share: float
+    never_features: frozenset[str]
+    group_by: tuple[str, ...] = ()
+    time: str | None = None
+    held_out_from: pa.Scalar | None = None
+
+    @classmethod
+    def of(cls, split: Split, never_features: Iterable[str]) -> Self:
+        """Return the rule that a spec asks for; by time, it still lacks from when on."""
+        return cls(
+            eval_share=split.eval_share,
+            never_features=frozenset(never_features),
+            group_by=split.group_by,
+            time=split.time,
+        )
+
+    def in_eval(self, native: pa.RecordBatch, rows: pa.RecordBatch) -> Sides:
+        """Say for every row whether it is held out for evaluation.
+
+        Args:
+            native: Rows as their span has them.
+            rows: The same with the columns of the window.
+        """
+        if self.time is not None and self.held_out_from is None:
+            return np.zeros(rows.num_rows, np.bool_)
+        if self.time is not None:
+            late = pc.greater_equal(rows[self.time], self.held_out_from)
+            return np.asarray(pc.fill_null(late, False).to_numpy(zero_copy_only=False), np.bool_)
+        return _hash_words(self._hashes(native, rows)) < np.uint64(self.eval_share * 2**64)
+
+    def _hashes(self, native: pa.RecordBatch, rows: pa.RecordBatch) -> Hashes:
+        by_row = partial(hash_rows, native, self._deciding(native.schema))
+        if not self.group_by:
+            return by_row()
+        by_group = hash_rows(rows, self.group_by)
+        is_grouped = np.any([_present(rows[name]) for name in self.group_by], axis=0)
+        return by_group if is_grouped.all() else np.where(is_grouped, by_group, by_row())
+
+    def _deciding(self, schema: pa.Schema) -> list[str]:
+        return [
+            field.name
+            for field in schema
+            if field.name not in self.never_features and not pa.types.is_timestamp(field.type)
+        ]
+
+
+def check_time(split: Split, columns: Iterable[Column]) -> None:
+    """Raise Unfit when the column to split by has no order."""
+    for column in columns:
+        if column.name == split.time and column.type not in TIME_TYPES:
+            message = f"expected numbers or points in time to split by, {column.name} is {column.type}"
+            raise Unfit(Reason(code="split-time-type", message=message))
+
+
+def hash_rows(rows: pa.RecordBatch, columns: Iterable[str]) -> Hashes:
+    """Hash what each row says in some columns; where it says nothing, the hash is zero."""
     hashes = np.zeros(rows.num_rows, np.uint64)
-    for field, column in zip(rows.schema, rows.columns, strict=True):
-        if field.name not in without and not pa.types.is_timestamp(field.type):
-            salt = _hash_texts([field.name])[0]
-            keyed = _hash_words(hash_values(column) ^ salt)
-            hashes += np.where(_present(column), keyed, np.uint64(0))
-    held_out: npt.NDArray[np.bool_] = _hash_words(hashes) < np.uint64(eval_share * 2**64)
-    return held_out
+    for name in columns:
+        keyed = _hash_words(hash_values(rows[name]) ^ _hash_texts([name])[0])
+        hashes += np.where(_present(rows[name]), keyed, np.uint64(0))
+    return hashes
 
 
 def row_keys(span: int, row_group: int, rows: int) -> Hashes:
@@ -64,9 +133,9 @@ def _values(column: pa.Array) -> npt.NDArray[np.generic]:
     return values
 
 
-def _present(column: pa.Array) -> npt.NDArray[np.bool_]:
+def _present(column: pa.Array) -> Sides:
     is_missing = pc.is_null(column, nan_is_null=True)
-    present: npt.NDArray[np.bool_] = pc.invert(is_missing).to_numpy(zero_copy_only=False)
+    present: Sides = pc.invert(is_missing).to_numpy(zero_copy_only=False)
     return present
 
 

@@ -6,15 +6,17 @@ DuckDB and most other engines read as they lie.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidemill_contracts.manifest import Column, content_id
 from tidemill_runtime.objects import ObjectStore
+from tidemill_transform.column_names import SPAN, warehouse_names
 from tidemill_transform.columns import schema_of
 
 ROOT = "warehouse"
@@ -25,17 +27,22 @@ MERGED_LEVELS = 2
 
 @dataclass(frozen=True)
 class Table:
-    """A table that rows are appended to."""
+    """A table and the columns that its new rows have. Its rows are looked up by `time`, where that is set."""
 
     name: str
     columns: tuple[Column, ...]
+    time: str | None = None
 
 
 class Warehouse(Protocol):
     """Tables that grow. Every method may be repeated after a failure, to the same effect."""
 
-    def load(self, table: str, partition: str, objects: Sequence[str]) -> None:
-        """Put Parquet objects of the bucket into a partition such as `span=3`, each in place of itself."""
+    def load(self, table: Table, span: int, name: str) -> None:
+        """Put a Parquet object of the bucket in place of the rows that a table has of a span.
+
+        Rows get a column `span`; columns that the table has not are added to it, those that it has narrower
+        become wider.
+        """
 
     def append(self, table: Table, key: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Add rows under a key. Rows of a key given again are added again at worst: readers deduplicate."""
@@ -46,18 +53,24 @@ class Warehouse(Protocol):
 
 @dataclass
 class ParquetWarehouse:
-    """Folders of Parquet files in a bucket. One process appends to a table; any number may read."""
+    """Folders of Parquet files in a bucket. One process appends to a table; any number may read.
+
+    Types and columns are those of each file: engines unite them when they read.
+    """
 
     store: ObjectStore
     _files: dict[str, int] = field(default_factory=dict)
 
-    def load(self, table: str, partition: str, objects: Sequence[str]) -> None:
+    def load(self, table: Table, span: int, name: str) -> None:
         with TemporaryDirectory(prefix="tidemill-warehouse-") as folder:
-            for name in objects:
-                file = PurePosixPath(name).name
-                local = Path(folder, file)
-                self.store.download(name, local)
-                self.store.upload(f"{ROOT}/{table}/{partition}/{file}", local)
+            local = Path(folder, "data.parquet")
+            self.store.download(name, local)
+            names = warehouse_names(column.name for column in table.columns)
+            # The folder gives every row its span, over a column of that name.
+            clashing = {old: new for old, new in names.items() if old.lower() == SPAN}
+            if clashing:
+                local = rename_columns(local, clashing)
+            self.store.upload(f"{ROOT}/{table.name}/{SPAN}={span}/data.parquet", local)
 
     def append(self, table: Table, key: str, rows: Sequence[Mapping[str, object]]) -> None:
         content = pa.Table.from_pylist([dict(row) for row in rows], schema=schema_of(table.columns))
@@ -84,6 +97,33 @@ class ParquetWarehouse:
 
     def _names(self, table: Table, level: int) -> list[str]:
         return self.store.list(f"{ROOT}/{table.name}/{level}-")
+
+
+def open_warehouse(warehouse_url: str, store: ObjectStore) -> Warehouse:
+    """Open the warehouse a URL names: `parquet:` in the bucket, or `bigquery://PROJECT/DATASET`."""
+    match urlsplit(warehouse_url).scheme:
+        case "parquet":
+            return ParquetWarehouse(store)
+        case "bigquery":
+            from tidemill_transform.bigquery_warehouse import open_bigquery  # noqa: PLC0415 - a slow import
+
+            return open_bigquery(warehouse_url, store)
+    raise ValueError(
+        f"expected a warehouse URL parquet: or bigquery://PROJECT/DATASET, received {warehouse_url!r}"
+    )
+
+
+def rename_columns(file: Path, names: Mapping[str, str]) -> Path:
+    """Copy a Parquet file beside itself with other names for some of its columns; return the copy."""
+    source, renamed = pq.ParquetFile(file), file.with_suffix(".renamed")
+    wanted = [names.get(name, name) for name in source.schema_arrow.names]
+    schema = pa.schema(
+        [field.with_name(name) for field, name in zip(source.schema_arrow, wanted, strict=True)]
+    )
+    with source, pq.ParquetWriter(renamed, schema, compression="zstd") as writer:
+        for batch in source.iter_batches():
+            writer.write_batch(batch.rename_columns(wanted))
+    return renamed
 
 
 def _file(table: Table, level: int, key: str) -> str:

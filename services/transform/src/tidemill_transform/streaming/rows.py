@@ -1,0 +1,129 @@
+"""JSON records as rows of columns: one that does not fit is set aside with the reason, alone."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, NoReturn
+
+import pyarrow as pa
+
+from tidemill_contracts.profile import ColumnType
+from tidemill_transform.columns import ARROW_TYPES
+
+Value = bool | int | float | str | datetime | None
+Row = dict[str, Value]
+MAX_DEPTH = 8
+INT64 = range(-(1 << 63), 1 << 63)
+
+
+class Misfit(Exception):
+    """A record that cannot be a row; the message says what was expected and received."""
+
+
+def read_json(data: bytes) -> dict[str, Any]:
+    """Parse a record; raise Misfit when it is no JSON object."""
+    try:
+        value = json.loads(data, parse_constant=_no_constant)
+        # Half a character pair is JSON, but no text.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Misfit(f"expected a JSON object, received {data[:100]!r}: {error}") from error
+    if not isinstance(value, dict):
+        raise Misfit(f"expected a JSON object, received {data[:100]!r}")
+    return value
+
+
+def read_row(data: bytes, types: Mapping[str, ColumnType]) -> Row:
+    """Read a record whose known columns have their types; objects in it become `outer.inner`."""
+    row: Row = {}
+    _flatten(row, "", read_json(data), 1)
+    if not row:
+        raise Misfit("expected at least one column, received none")
+    return {name: _typed(name, value, types.get(name)) for name, value in row.items()}
+
+
+def batch_of(rows: Sequence[Row], types: Mapping[str, ColumnType]) -> pa.RecordBatch:
+    """Put rows into columns: all that are known, then others, typed by the values they have here."""
+    names = dict.fromkeys(chain(types, chain.from_iterable(rows)))
+    columns = [_column([row.get(name) for row in rows], types.get(name)) for name in names]
+    return pa.RecordBatch.from_arrays(columns, names=list(names))
+
+
+def moment(text: str) -> datetime:
+    """Read ISO 8601 as a point in time, UTC where it does not say; raise ValueError."""
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"expected a number, received {name}")
+
+
+def _flatten(row: Row, prefix: str, members: Mapping[str, Any], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Misfit(f"expected at most {MAX_DEPTH} objects in one another, received more at {prefix}")
+    for key, value in members.items():
+        name = prefix + key
+        if isinstance(value, dict):
+            _flatten(row, f"{name}.", value, depth + 1)
+        elif isinstance(value, list):
+            raise Misfit(f"column {name}: expected a single value, received a list")
+        elif name in row:
+            raise Misfit(f"column {name}: expected one value, received two by different paths")
+        else:
+            row[name] = value
+
+
+def _as_int(value: Value) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if float(value).is_integer() and int(value) in INT64 else None
+
+
+def _as_float(value: Value) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _as_timestamp(value: Value) -> datetime | None:
+    try:
+        return moment(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+_READERS: Mapping[ColumnType, Callable[[Value], Value]] = {
+    "bool": lambda value: value if isinstance(value, bool) else None,
+    "int": _as_int,
+    "float": _as_float,
+    "string": lambda value: value if isinstance(value, str) else None,
+    "timestamp": _as_timestamp,
+}
+
+
+def _typed(name: str, value: Value, column_type: ColumnType | None) -> Value:
+    if value is None or column_type is None:
+        return value
+    read = _READERS[column_type](value)
+    if read is None:
+        raise Misfit(f"column {name}: expected {column_type}, received {value!r:.100}")
+    return read
+
+
+def _column(values: list[Value], column_type: ColumnType | None) -> pa.Array:
+    if column_type is not None:
+        return pa.array(values, ARROW_TYPES[column_type])
+    kinds = {type(value) for value in values} - {type(None)}
+    try:
+        if len(kinds) == 1 or kinds == {int, float}:
+            return pa.array(values)
+    except (pa.ArrowInvalid, OverflowError):  # integers that no number type holds exactly
+        pass
+    return pa.array([_text(value) for value in values], pa.string())
+
+
+def _text(value: Value) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
