@@ -14,7 +14,7 @@ from trainer_world import FEATURES, a_training, write_dataset
 
 from tidemill_runtime.folder import FolderStore
 from tidemill_trainer.competition import Contestant, examine
-from tidemill_trainer.data import Columns, TrainingData, load_dataset
+from tidemill_trainer.data import Columns, TrainingData, load_dataset, read_manifest
 from tidemill_trainer.export import write_saved_model
 
 
@@ -34,7 +34,7 @@ class Constant:
         def predict(tensors: Mapping[str, Any]) -> Any:
             return tf.fill(tf.shape(tensors["day"]), tf.constant(self.exported, tf.float32))
 
-        write_saved_model(folder, FEATURES, tracked=tf.Module(), predict=predict)
+        write_saved_model(folder, FEATURES, tracked=(tf.Module(),), predict=predict)
 
 
 class Unloadable(Constant):
@@ -49,7 +49,7 @@ class Unloadable(Constant):
 def data(tmp_path: Path) -> TrainingData:
     store, training = FolderStore(tmp_path / "bucket"), a_training()
     write_dataset(store, training, rows=100)
-    return load_dataset(store, training.pipeline, training.dataset_id, seed=1)
+    return load_dataset(store, read_manifest(store, "flights", training.dataset_id), seed=1)
 
 
 def examined(model: Constant, data: TrainingData, folder: Path) -> Contestant:

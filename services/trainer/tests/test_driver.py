@@ -167,6 +167,19 @@ def test_one_training_runs_at_a_time_per_pipeline_and_the_oldest_dataset_goes_fi
     assert sorted(world.launcher.running) == sorted([f"{first.model_id}-1", f"{other.model_id}-1"])
 
 
+def test_data_is_as_old_as_its_newest_span_whatever_its_number(world: World) -> None:
+    driver = world.a_driver()
+    later, earlier = (
+        a_training(dataset).model_copy(update={"newest_span": span}) for dataset, span in ((1, 2), (2, 1))
+    )
+
+    for training in (later, earlier):
+        driver.accept(training)
+    turn(driver)
+
+    assert world.launcher.running == [f"{earlier.model_id}-1"]
+
+
 def test_an_older_dataset_that_comes_late_waits_for_the_running_job(world: World) -> None:
     driver = world.a_driver()
     driver.accept(a_training(2))
@@ -236,6 +249,21 @@ def test_a_training_whose_jobs_all_fail_is_rejected_for_ever_with_the_last_error
     assert cause == training.cause
     assert len(world.launcher.jobs) == MAX_ATTEMPTS
     assert world.trainings.manifest(training) is None
+
+
+def test_a_training_that_its_job_rejects_takes_no_other_attempt(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    reason = Reason(code="task-unsupported", message="expected another task")
+    driver.accept(training)
+    turn(driver)
+    world.trainings.reject(training, reason)
+    world.end(State.SUCCEEDED)
+    turn(driver)
+
+    ((verdict, cause),) = world.told
+    assert isinstance(verdict, ModelRejected)
+    assert (verdict.reasons, cause) == ((reason,), training.cause)
+    assert (len(world.launcher.jobs), world.trainings.failures(training)) == (1, 0)
 
 
 def test_a_job_that_failed_once_is_launched_once_more(world: World) -> None:

@@ -233,7 +233,7 @@ def test_a_failed_job_leaves_its_last_error_in_the_bucket(processes: Processes, 
 
     reason = trainings.failure(JOB.training, JOB.attempt)
     assert reason.code == "training-failed"
-    assert reason.message.startswith("ObjectNotFound: specs/flights/")
+    assert reason.message.startswith("ObjectNotFound: datasets/flights/")
 
 
 def test_a_process_that_takes_too_long_is_ended(processes: Processes) -> None:

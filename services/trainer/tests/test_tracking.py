@@ -9,7 +9,7 @@ from mlflow.tracking import MlflowClient
 from trainer_world import a_training, commit_model
 
 from tidemill_contracts import layout
-from tidemill_contracts.events import ModelRejected, Reason
+from tidemill_contracts.events import Reason
 from tidemill_runtime.folder import FolderStore
 from tidemill_trainer.recorder import Recorder
 from tidemill_trainer.tracking import Tracking
@@ -125,17 +125,7 @@ def test_a_recording_that_was_cut_short_is_made_again_and_what_it_left_is_marked
 
 def test_a_training_without_a_model_is_a_failed_run_with_the_last_error(world: World) -> None:
     training = world.trainings.accept(a_training())
-    world.trainings.add_failure(training, 1, "exit code -9")
-    verdict = ModelRejected(
-        **training.model_dump(include={"pipeline", "model_id", "dataset", "dataset_id"}),
-        version=None,
-        family=None,
-        metrics={},
-        champion=None,
-        reasons=(),
-        seconds=1,
-    )
-    world.trainings.reject(training, verdict)
+    world.trainings.reject(training, Reason(code="training-failed", message="exit code -9"))
 
     for _ in range(2):
         world.tracking.record(training)

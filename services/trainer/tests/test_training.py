@@ -14,13 +14,14 @@ from trainer_world import FEATURES, a_training, write_dataset
 
 from tidemill_contracts import layout, tensors, tfserving
 from tidemill_contracts.event import EventData
-from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected
+from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected, Reason
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_runtime.folder import FolderStore
 from tidemill_runtime.sequence import Sequence
 from tidemill_runtime.telling import Cause
 from tidemill_trainer.driver import Driver
 from tidemill_trainer.launcher import ProcessLauncher
+from tidemill_trainer.training import train
 from tidemill_trainer.trainings import Training, Trainings
 
 ROWS = 2500
@@ -71,6 +72,23 @@ def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainer]:
         trainer.train(LEARNABLE)
         trainer.train(NOISE)
         yield trainer
+
+
+def test_a_label_that_no_family_learns_is_rejected_at_once(tmp_path: Path) -> None:
+    trainings, training = Trainings(FolderStore(tmp_path / "bucket")), a_training(3)
+    write_dataset(trainings.store, training, rows=50, task="multiclass")
+
+    train(trainings, training, tmp_path)
+
+    verdict = trainings.verdict(training)
+    assert isinstance(verdict, ModelRejected)
+    assert verdict.reasons == (
+        Reason(
+            code="task-unsupported",
+            message="expected a label for the task binary, received one for multiclass",
+        ),
+    )
+    assert trainings.failures(training) == 0
 
 
 def leave_what_a_killed_job_leaves(store: FolderStore) -> None:

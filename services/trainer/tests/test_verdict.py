@@ -4,9 +4,10 @@ import pytest
 
 from tidemill_contracts.events import Reason
 from tidemill_contracts.pipeline import Blessing
-from tidemill_trainer.trainings import Candidate
+from tidemill_trainer.trainings import Candidate, Data
 from tidemill_trainer.verdict import Champion, choose, judge
 
+DATA = Data(newest_span=4, dataset=2)
 GOOD = {"roc_auc": 0.75, "log_loss": 0.40, "accuracy": 0.80, "baseline_log_loss": 0.55}
 BROKEN = Reason(code="not-servable", message="expected a SavedModel that loads, received nothing")
 
@@ -15,8 +16,8 @@ def a_candidate(family: str = "deep", *, defects: tuple[Reason, ...] = (), **met
     return Candidate(family=family, metrics=GOOD | metrics, params={}, curves={}, defects=defects, seconds=1)
 
 
-def a_champion(*, dataset: int = 1, **metrics: float) -> Champion:
-    return Champion(version=3, dataset=dataset, metrics=GOOD | metrics)
+def a_champion(data: Data = DATA, **metrics: float) -> Champion:
+    return Champion(version=3, data=data, metrics=GOOD | metrics)
 
 
 @pytest.mark.parametrize(
@@ -34,13 +35,14 @@ def a_champion(*, dataset: int = 1, **metrics: float) -> Champion:
             a_champion(),
             id="only metric counts",
         ),
-        pytest.param(a_candidate(), Blessing(), a_champion(dataset=2), id="the champion's own dataset"),
+        pytest.param(a_candidate(), Blessing(), a_champion(DATA), id="the champion's own dataset"),
+        pytest.param(a_candidate(), Blessing(), a_champion(Data(3, 5)), id="a later dataset of older data"),
     ],
 )
 def test_a_candidate_that_holds_is_blessed(
     candidate: Candidate, blessing: Blessing, champion: Champion | None
 ) -> None:
-    assert judge(candidate, blessing, dataset=2, champion=champion) == ()
+    assert judge(candidate, blessing, data=DATA, champion=champion) == ()
 
 
 @pytest.mark.parametrize(
@@ -72,22 +74,29 @@ def test_a_candidate_that_holds_is_blessed(
             id="more loss than the champion",
         ),
         pytest.param(
-            a_candidate(roc_auc=0.9), Blessing(), a_champion(dataset=3),
+            a_candidate(roc_auc=0.9), Blessing(), a_champion(Data(5, 1)),
             "stale-dataset",
-            "expected a dataset newer than 3, which version 3 was trained on, received 2", id="older data",
+            "expected data newer than dataset 1 up to span 5, which version 3 was trained on, "
+            "received dataset 2 up to span 4", id="older data",
+        ),
+        pytest.param(
+            a_candidate(roc_auc=0.9), Blessing(), a_champion(Data(4, 3)),
+            "stale-dataset",
+            "expected data newer than dataset 3 up to span 4, which version 3 was trained on, "
+            "received dataset 2 up to span 4", id="an older dataset of the same spans",
         ),
     ],
 )  # fmt: skip
 def test_a_candidate_that_falls_short_is_rejected_with_the_reason(
     candidate: Candidate, blessing: Blessing, champion: Champion | None, code: str, message: str
 ) -> None:
-    assert judge(candidate, blessing, dataset=2, champion=champion) == (Reason(code=code, message=message),)
+    assert judge(candidate, blessing, data=DATA, champion=champion) == (Reason(code=code, message=message),)
 
 
 def test_a_defect_is_the_only_reason_given() -> None:
     candidate = a_candidate(defects=(BROKEN,), roc_auc=0.1)
 
-    assert judge(candidate, Blessing(), dataset=2, champion=a_champion(dataset=3)) == (BROKEN,)
+    assert judge(candidate, Blessing(), data=DATA, champion=a_champion(Data(5, 1))) == (BROKEN,)
 
 
 @pytest.mark.parametrize(

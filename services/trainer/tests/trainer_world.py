@@ -1,6 +1,6 @@
 """What the trainer's tests share: intents, manifests, and dataset versions of real flights."""
 
-from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,16 @@ import pyarrow.parquet as pq
 from tidemill_contracts import layout
 from tidemill_contracts.manifest import LABEL_COLUMN, DatasetManifest, GoldenPredictions, ModelManifest
 from tidemill_contracts.pipeline import Metadata, Pipeline, PipelineSpec
-from tidemill_contracts.profile import CategoricalProfile, ColumnProfile, Feature, NumericProfile, Profile
+from tidemill_contracts.profile import (
+    ColumnProfile,
+    Feature,
+    LabelProfile,
+    NumericProfile,
+    Profile,
+    Task,
+)
+from tidemill_runtime import sequence
 from tidemill_runtime.objects import ObjectStore
-from tidemill_runtime.sequence import Sequence
 from tidemill_trainer.trainings import Training, model_id
 
 FLIGHTS = Path(__file__).parents[3] / "examples/flights/flights-2013-01.csv"
@@ -39,6 +46,7 @@ def a_training(dataset: int = 1, pipeline: str = "flights") -> Training:
         model_id=model_id(dataset_id, PIPELINE.digest()),
         dataset=dataset,
         dataset_id=dataset_id,
+        newest_span=dataset,
         spec_digest=PIPELINE.digest(),
         correlation_id=f"drop-{dataset}",
         causation_id=f"event-{dataset}",
@@ -49,8 +57,12 @@ def a_training(dataset: int = 1, pipeline: str = "flights") -> Training:
 def commit_model(store: ObjectStore, training: Training, **changes: Any) -> bool:
     """Do what a job does at its end; False when that was done before."""
     facts: dict[str, Any] = {
-        **training.model_dump(include={"pipeline", "model_id", "dataset", "dataset_id", "spec_digest"}),
-        "version": Sequence(store, layout.MODEL_SEQUENCE, training.pipeline).allocate(training.model_id),
+        **training.model_dump(
+            include={"pipeline", "model_id", "dataset", "dataset_id", "newest_span", "spec_digest"}
+        ),
+        "version": sequence.Sequence(store, layout.MODEL_SEQUENCE, training.pipeline).allocate(
+            training.model_id
+        ),
         "family": "deep",
         "metrics": {"roc_auc": 0.75},
         "candidates": {"deep": {"roc_auc": 0.75}},
@@ -67,7 +79,9 @@ def commit_model(store: ObjectStore, training: Training, **changes: Any) -> bool
     return store.create(name, manifest.model_dump_json().encode())
 
 
-def write_dataset(store: ObjectStore, training: Training, *, rows: int, noise: bool = False) -> None:
+def write_dataset(
+    store: ObjectStore, training: Training, *, rows: int, noise: bool = False, task: Task = "binary"
+) -> None:
     """Write a dataset version of `rows` real flights as transform does, and the pinned spec.
 
     The label is learnable from few rows, unless that of the training rows is to be noise.
@@ -86,8 +100,8 @@ def write_dataset(store: ObjectStore, training: Training, *, rows: int, noise: b
         sink = pa.BufferOutputStream()
         pq.write_table(part, sink)
         put(file, sink.getvalue().to_pybytes())
-    put("profile.json", _profile(train).model_dump_json().encode())
-    put("manifest.json", _manifest(training, len(train), len(held_out)).model_dump_json().encode())
+    put("profile.json", profile_of(train, FEATURES).model_dump_json().encode())
+    put("manifest.json", _manifest(training, len(train), len(held_out), task).model_dump_json().encode())
     store.create(layout.pinned_spec(training.pipeline, PIPELINE.digest()), PIPELINE.to_json().encode())
 
 
@@ -110,39 +124,42 @@ def _flights(rows: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _profile(train: pa.Table) -> Profile:
-    columns = []
-    for feature in FEATURES:
-        values = train[feature.name].drop_null()
-        numeric = categorical = None
-        if feature.kind == "numeric":
-            numbers = np.array(values.to_pylist(), np.float64)
-            numeric = NumericProfile(
-                minimum=numbers.min(),
-                maximum=numbers.max(),
-                mean=numbers.mean(),
-                stddev=numbers.std(),
-                quantiles=tuple(np.quantile(numbers, np.linspace(0, 1, 101))),
-            )
-        else:
-            words = tuple(Counter(values.to_pylist()).most_common())
-            categorical = CategoricalProfile(vocabulary=words, max_length_bytes=2)
-        columns.append(
-            ColumnProfile(
-                name=feature.name,
-                type="float" if numeric else "string",
-                rows=len(train),
-                nulls=len(train) - len(values),
-                distinct_estimate=len(values.unique()),
-                numeric=numeric,
-                categorical=categorical,
-            )
-        )
-    positives = pc.sum(train[LABEL_COLUMN]).as_py()
-    return Profile(rows=len(train), positives=positives, columns=tuple(columns))
+def profile_of(table: pa.Table, features: Sequence[Feature]) -> Profile:
+    """Profile training rows, of which the label is a column."""
+    positives = pc.sum(table[LABEL_COLUMN]).as_py()
+    label = LabelProfile(task="binary", classes=(("false", len(table) - positives), ("true", positives)))
+    columns = tuple(_column_profile(feature.name, table[feature.name]) for feature in features)
+    return Profile(rows=len(table), label=label, columns=columns)
 
 
-def _manifest(training: Training, rows_train: int, rows_eval: int) -> DatasetManifest:
+def _column_profile(name: str, column: pa.ChunkedArray) -> ColumnProfile:
+    is_text = pa.types.is_string(column.type)
+    return ColumnProfile(
+        name=name,
+        type="string" if is_text else "float",
+        rows=len(column),
+        nulls=column.null_count,
+        distinct_estimate=len(column.unique()),
+        numeric=None if is_text else _numeric_profile(column.drop_null()),
+    )
+
+
+def _numeric_profile(values: pa.ChunkedArray) -> NumericProfile:
+    if pa.types.is_timestamp(values.type):
+        values = pc.divide(values.cast(pa.int64()), 10**6)
+    numbers = np.array(values.to_pylist(), np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    return NumericProfile(
+        minimum=finite.min(),
+        maximum=finite.max(),
+        mean=finite.mean(),
+        stddev=finite.std(),
+        quantiles=tuple(np.quantile(finite, np.linspace(0, 1, 101))),
+        infinities=len(numbers) - len(finite),
+    )
+
+
+def _manifest(training: Training, rows_train: int, rows_eval: int, task: Task) -> DatasetManifest:
     return DatasetManifest(
         **training.model_dump(include={"pipeline", "dataset", "dataset_id", "spec_digest"}),
         spans=(training.dataset,),
@@ -151,6 +168,7 @@ def _manifest(training: Training, rows_train: int, rows_eval: int) -> DatasetMan
         rows_train=rows_train,
         rows_eval=rows_eval,
         rows_unlabelled=0,
+        task=task,
         train_files=("train/part.parquet",),
         eval_files=("eval/part.parquet",),
         features=FEATURES,

@@ -8,6 +8,7 @@ from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.sequence import Sequence
 from tidemill_trainer.competition import measure
 from tidemill_trainer.data import TrainingData
+from tidemill_trainer.trainings import Data
 from tidemill_trainer.verdict import Champion
 
 
@@ -39,4 +40,8 @@ def load_champion(store: ObjectStore, pipeline: str, data: TrainingData, folder:
         file = saved / name.removeprefix(prefix)
         file.parent.mkdir(parents=True, exist_ok=True)
         store.download(name, file)
-    return Champion(manifest.version, manifest.dataset, measure(saved, data.held_out, data.base_rate))
+    return Champion(
+        manifest.version,
+        Data(manifest.newest_span, manifest.dataset),
+        measure(saved, data.held_out, data.base_rate),
+    )

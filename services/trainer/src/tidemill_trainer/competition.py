@@ -14,11 +14,15 @@ from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import GoldenPredictions
 from tidemill_contracts.pipeline import Family
 from tidemill_trainer import evaluate
-from tidemill_trainer.data import Columns, Rows, TrainingData, as_inputs, missing
-from tidemill_trainer.families import WITHOUT_TENSORFLOW, Trained, load_family
+from tidemill_trainer.data import Columns, Rows, TrainingData, as_inputs, dtype_of, missing
+from tidemill_trainer.families import WITHOUT_TENSORFLOW, Examples, Trained, load_family
+from tidemill_trainer.preprocessing.encoded import encode_rows
+from tidemill_trainer.preprocessing.plan import make_plan
 from tidemill_trainer.trainings import Candidate
 
 GOLDEN_ROWS = 16
+# Rows that are asked for at a time: a model may need far more memory than its inputs.
+MEASURED_ROWS = 8192
 # How far the exported model may be from the one in memory: rounding, not another answer.
 TOLERANCE = 1e-4
 DECIDING_METRICS = ("roc_auc", "log_loss", "accuracy")
@@ -36,14 +40,16 @@ class Contestant:
 def compete(families: Sequence[Family], data: TrainingData, folder: Path) -> Iterator[Contestant]:
     """Train every family at once, and yield each as it finishes; SavedModels are written below `folder`."""
     begin = time.perf_counter()
+    plan = make_plan(data)
+    examples = Examples(plan, encode_rows(plan, data.train), data.train.labels, data.seed)
     early = [family for family in families if family in WITHOUT_TENSORFLOW]
     late = [family for family in families if family not in WITHOUT_TENSORFLOW]
     with ThreadPoolExecutor(len(families)) as pool:
         # Only this thread imports: two that load the same packages at once may see each other's halves.
-        fits = {pool.submit(load_family(family), data): family for family in early}
+        fits = {pool.submit(load_family(family), examples): family for family in early}
         import tensorflow as tf  # noqa: F401, PLC0415
 
-        fits |= {pool.submit(load_family(family), data): family for family in late}
+        fits |= {pool.submit(load_family(family), examples): family for family in late}
         for fit in as_completed(fits):
             yield examine(fits[fit], fit.result(), data, folder / fits[fit], begin)
 
@@ -53,7 +59,9 @@ def measure(folder: Path, rows: Rows, base_rate: float) -> dict[str, float]:
     from tidemill_trainer.servable import Servable  # noqa: PLC0415
 
     with closing(Servable(folder)) as servable:
-        probabilities = servable.predict(as_inputs(rows.columns, servable.kinds, len(rows)))
+        probabilities = np.concatenate(
+            [servable.predict(as_inputs(columns, servable.dtypes)) for columns in rows.batches(MEASURED_ROWS)]
+        )
     return evaluate.metrics(rows.labels, probabilities, base_rate)
 
 
@@ -87,9 +95,9 @@ def examine(family: Family, trained: Trained, data: TrainingData, folder: Path, 
 def _golden_inputs(data: TrainingData) -> Columns:
     """Return held-out rows, spread out, and one row in which everything is missing."""
     spread = np.linspace(0, len(data.held_out) - 1, GOLDEN_ROWS - 1).astype(np.int64)
-    chosen = data.held_out.take(np.unique(spread)).columns
+    chosen = data.held_out.take(np.unique(spread)).columns()
     return {
-        feature.name: np.concatenate([chosen[feature.name], missing(feature.kind, 1)])
+        feature.name: np.concatenate([chosen[feature.name], missing(dtype_of(feature), 1)])
         for feature in data.features
     }
 

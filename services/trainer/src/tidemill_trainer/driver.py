@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
 from tidemill_contracts.event import EventData
-from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected, Reason
+from tidemill_contracts.events import CandidateTrained, ModelBlessed
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.telling import Cause
 from tidemill_trainer import metrics
@@ -26,7 +25,7 @@ STALLED_SECONDS = 300
 
 
 class Driver:
-    """Runs one training at a time per pipeline, in the order of their dataset numbers."""
+    """Runs one training at a time per pipeline, that on the oldest data first."""
 
     def __init__(
         self,
@@ -109,11 +108,11 @@ class Driver:
 
     def _choose(self, pipeline: str) -> Training:
         if pipeline not in self._current:
-            # A job may outlive this process. It goes first, whatever its number: two trainings at once would
+            # A job may outlive this process. It goes first, whatever its data: two trainings at once would
             # each be judged against a champion that the other may replace.
             self._current[pipeline] = min(
                 (training for training in self._open.values() if training.pipeline == pipeline),
-                key=lambda training: (not self._is_running(training), training.dataset, training.model_id),
+                key=lambda training: (not self._is_running(training), training.data, training.model_id),
             )
         return self._current[pipeline]
 
@@ -137,9 +136,7 @@ class Driver:
             metrics.JOBS_FAILED.inc()
             get_logger().warning("job-failed", job_id=job.job_id, detail=detail)
         elif job.attempt > self._max_attempts:
-            self._trainings.reject(
-                training, _given_up(training, self._trainings.failure(training, job.attempt - 1))
-            )
+            self._trainings.reject(training, self._trainings.failure(training, job.attempt - 1))
         else:
             self._launcher.launch(job)
             get_logger().info("job-launched", job_id=job.job_id, logs=self._launcher.logs(job))
@@ -161,15 +158,3 @@ class Driver:
         metrics.VERDICTS.labels(outcome).inc()
         metrics.TRAINING_SECONDS.observe(verdict.seconds)
         get_logger().info("verdict-told", model_id=training.model_id, outcome=outcome)
-
-
-def _given_up(training: Training, last_failure: Reason) -> ModelRejected:
-    return ModelRejected(
-        **training.model_dump(include={"pipeline", "model_id", "dataset", "dataset_id"}),
-        version=None,
-        family=None,
-        metrics={},
-        champion=None,
-        reasons=(last_failure,),
-        seconds=max(0.0, (datetime.now(UTC) - training.accepted_at).total_seconds()),
-    )

@@ -10,7 +10,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tidemill_contracts import tensors, tfserving
 from tidemill_contracts.profile import Feature
-from tidemill_trainer.data import Columns
+from tidemill_trainer.data import NUMBER, Columns, dtype_of
 
 SIGNATURE = "serving_default"
 OUTPUT = "probability"
@@ -20,23 +20,26 @@ WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 Predict = Callable[[Mapping[str, Any]], Any]
 
 
-def write_saved_model(folder: Path, features: Sequence[Feature], *, tracked: Any, predict: Predict) -> None:
+def write_saved_model(
+    folder: Path, features: Sequence[Feature], *, tracked: Sequence[Any], predict: Predict
+) -> None:
     """Write a SavedModel with one signature: raw columns `[rows]` in, `probability` `[rows]` out.
 
     Args:
         folder: Where to write; it must not exist.
         features: What the signature takes: float32 with NaN for missing, or string with "" for missing.
-        tracked: The Keras model or TensorFlow module that owns the variables and assets.
+        tracked: The Keras models and TensorFlow modules that own the variables, tables and assets.
         predict: From a tensor per feature name to P(true), `[rows]`.
     """
     # TensorFlow takes only identifiers as argument names, and folds case; a column may have any name.
     names = {f"feature_{index}": feature.name for index, feature in enumerate(features)}
     specs = {
-        argument: tf.TensorSpec([None], tf.float32 if feature.kind == "numeric" else tf.string, argument)
+        argument: tf.TensorSpec([None], tf.float32 if dtype_of(feature) == NUMBER else tf.string, argument)
         for argument, feature in zip(names, features, strict=True)
     }
     archive = keras.export.ExportArchive()
-    archive.track(tracked)
+    for owner in tracked:
+        archive.track(owner)
     archive.add_endpoint(
         SIGNATURE,
         lambda inputs: {OUTPUT: predict({names[argument]: tensor for argument, tensor in inputs.items()})},

@@ -26,9 +26,11 @@ class Trainer:
                 model_id=model_id(data.dataset_id, data.spec_digest),
                 dataset=data.dataset,
                 dataset_id=data.dataset_id,
+                newest_span=max(data.spans),
                 spec_digest=data.spec_digest,
                 correlation_id=event.correlation_id,
                 causation_id=event.id,
+                data_classification=event.data_classification,
                 accepted_at=datetime.now(UTC),
             )
         )

@@ -8,8 +8,7 @@ import tensorflow as tf
 import ydf_tf  # type: ignore[import-untyped] # noqa: F401 - registers the operations that forests are made of
 from numpy.typing import NDArray
 
-from tidemill_contracts.profile import FeatureKind
-from tidemill_trainer.data import Columns
+from tidemill_trainer.data import NUMBER, TEXT, Columns
 from tidemill_trainer.export import OUTPUT, SIGNATURE
 
 
@@ -18,7 +17,7 @@ class NotServable(Exception):
 
 
 class Servable:
-    """A loaded model. `kinds` says what it takes."""
+    """A loaded model. `dtypes` says what it takes."""
 
     def __init__(self, folder: Path) -> None:
         """Load a SavedModel; raise NotServable when that fails."""
@@ -31,8 +30,8 @@ class Servable:
         except (tf.errors.OpError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise NotServable(f"expected a SavedModel that loads, received {error!r}") from error
         self._inputs = {name: tensor.name for name, tensor in signature.inputs.items()}
-        self.kinds: dict[str, FeatureKind] = {
-            name: "numeric" if tensor.dtype == tf.float32.as_datatype_enum else "categorical"
+        self.dtypes: dict[str, np.dtype[Any]] = {
+            name: NUMBER if tensor.dtype == tf.float32.as_datatype_enum else TEXT
             for name, tensor in signature.inputs.items()
         }
 

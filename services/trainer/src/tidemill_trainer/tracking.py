@@ -3,11 +3,12 @@
 What is recorded follows from the bucket alone, so a recording that was cut short is simply made again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 from tidemill_contracts import layout
+from tidemill_contracts.events import ModelRejected, Reason
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_trainer.champions import find_champion
 from tidemill_trainer.trainings import Candidate, Training, Trainings
@@ -87,8 +88,11 @@ class Tracking:
         }
         if manifest is not None and manifest.family == family:
             verdict = "blessed" if manifest.blessed else "rejected"
-            reasons = "; ".join(reason.message for reason in manifest.reasons)
-            tags |= {VERSION: str(manifest.version), "tidemill.verdict": verdict, "tidemill.reasons": reasons}
+            tags |= {
+                VERSION: str(manifest.version),
+                "tidemill.verdict": verdict,
+                "tidemill.reasons": _messages(manifest.reasons),
+            }
         run = self._client.create_run(
             experiment,
             start_time=int(training.accepted_at.timestamp() * 1000),
@@ -100,8 +104,9 @@ class Tracking:
     def _record_failure(self, experiment: str, training: Training) -> None:
         if not self._is_recorded(experiment, training, "none"):
             run_id = self._create_run(experiment, training, "none", None)
-            reason = self._trainings.failure(training, self._trainings.failures(training))
-            self._client.set_tag(run_id, "tidemill.reasons", reason.message)
+            verdict = self._trainings.verdict(training)
+            reasons = verdict.reasons if isinstance(verdict, ModelRejected) else ()
+            self._client.set_tag(run_id, "tidemill.reasons", _messages(reasons))
             self._client.set_terminated(run_id, "FAILED")
 
     def _register(self, experiment: str, training: Training, manifest: ModelManifest) -> None:
@@ -122,6 +127,10 @@ class Tracking:
         source = self._trainings.store.uri(layout.model_version(name, manifest.version))
         tags = {VERSION: str(manifest.version), MODEL_ID: training.model_id}
         return str(self._client.create_model_version(name, source, run_id, tags=tags).version)
+
+
+def _messages(reasons: Iterable[Reason]) -> str:
+    return "; ".join(reason.message for reason in reasons)
 
 
 def _milliseconds(manifest: ModelManifest) -> int:

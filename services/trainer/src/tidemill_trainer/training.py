@@ -7,26 +7,36 @@ from tidemill_contracts import layout
 from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_contracts.pipeline import parse_pipeline
+from tidemill_contracts.profile import Task
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.objects import ObjectStore
 from tidemill_runtime.sequence import Sequence
 from tidemill_trainer.champions import load_champion
 from tidemill_trainer.competition import Contestant, compete
-from tidemill_trainer.data import load_dataset
+from tidemill_trainer.data import load_dataset, read_manifest
 from tidemill_trainer.trainings import Training, Trainings
 from tidemill_trainer.verdict import Champion, choose, judge
+
+# What the families learn, so far.
+TASK: Task = "binary"
 
 
 def train(trainings: Trainings, training: Training, folder: Path) -> None:
     """Train, judge and commit one model; nothing happens when its manifest exists already.
 
-    The manifest is written last and only once: a model with a manifest is complete.
+    The manifest is written last and only once: a model with a manifest is complete. A dataset that no family
+    can learn from is rejected at once.
     """
     if trainings.manifest(training) is not None:
         return
     store = trainings.store
+    manifest = read_manifest(store, training.pipeline, training.dataset_id)
+    if manifest.task != TASK:
+        message = f"expected a label for the task {TASK}, received one for {manifest.task}"
+        trainings.reject(training, Reason(code="task-unsupported", message=message))
+        return
     spec = parse_pipeline(store.read(layout.pinned_spec(training.pipeline, training.spec_digest))).spec
-    data = load_dataset(store, training.pipeline, training.dataset_id, seed=spec.training.seed)
+    data = load_dataset(store, manifest, seed=spec.training.seed)
     contestants: dict[str, Contestant] = {}
     for contestant in compete(spec.training.families, data, folder):
         trainings.add_candidate(training, contestant.result)
@@ -36,7 +46,7 @@ def train(trainings: Trainings, training: Training, folder: Path) -> None:
         contestants[contestant.result.family] = contestant
     best = choose([contestants[family].result for family in spec.training.families], spec.blessing.metric)
     champion = load_champion(store, training.pipeline, data, folder)
-    reasons = judge(best, spec.blessing, dataset=training.dataset, champion=champion)
+    reasons = judge(best, spec.blessing, data=training.data, champion=champion)
     _commit(store, training, contestants, best.family, champion, reasons)
 
 
@@ -56,6 +66,7 @@ def _commit(
         model_id=training.model_id,
         dataset=training.dataset,
         dataset_id=training.dataset_id,
+        newest_span=training.newest_span,
         spec_digest=training.spec_digest,
         family=winner,
         metrics=best.result.metrics,

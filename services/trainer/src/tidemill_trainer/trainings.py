@@ -4,7 +4,7 @@
     trainings/P/ID/candidates/F.json    a family was trained and evaluated (by the job)
     trainings/P/ID/errors/N.json        why attempt N ended, in the job's own words
     trainings/P/ID/failures/N.json      attempt N failed (by the driver)
-    trainings/P/ID/rejected.json        every attempt failed: the verdict, for ever
+    trainings/P/ID/rejected.json        no attempt gives a model: the verdict, for ever
     trainings/P/ID/told, .../recorded   the verdict was published, and written to the tracking server
 
 A training that succeeded has its verdict in the model manifest.
@@ -12,7 +12,9 @@ A training that succeeded has its verdict in the model manifest.
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+from pydantic import Field
 
 from tidemill_contracts import layout
 from tidemill_contracts.events import ModelBlessed, ModelRejected, Reason
@@ -25,7 +27,7 @@ TRAININGS = "trainings/"
 TOLD = "told"
 RECORDED = "recorded"
 # Part of every model's address: raise it when the same dataset and spec should give another model.
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 Verdict = ModelBlessed | ModelRejected
 
@@ -37,9 +39,12 @@ class Training(ProfileModel):
     model_id: str
     dataset: int
     dataset_id: str
+    # Datasets used to be numbered by their newest span: intents of that time do not tell it.
+    newest_span: int = Field(default_factory=lambda facts: facts["dataset"])
     spec_digest: str
     correlation_id: str
     causation_id: str | None
+    data_classification: str | None = None
     accepted_at: datetime
 
     @property
@@ -50,7 +55,12 @@ class Training(ProfileModel):
     @property
     def cause(self) -> Cause:
         """What the events of this training follow from."""
-        return Cause(self.correlation_id, self.causation_id)
+        return Cause(self.correlation_id, self.causation_id, self.data_classification)
+
+    @property
+    def data(self) -> "Data":
+        """What the model is trained on."""
+        return Data(self.newest_span, self.dataset)
 
     def beside(self, file: str) -> str:
         """Name an object that says what became of this training."""
@@ -71,6 +81,17 @@ class Candidate(ProfileModel):
 def model_id(dataset_id: str, spec_digest: str) -> str:
     """Address the model that a dataset version and a spec determine."""
     return content_id(dataset_id, spec_digest, CODE_VERSION)
+
+
+@dataclass(frozen=True, order=True)
+class Data:
+    """The dataset version a model is trained on; newer data is greater."""
+
+    newest_span: int
+    dataset: int
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset} up to span {self.newest_span}"
 
 
 @dataclass(frozen=True)
@@ -132,8 +153,17 @@ class Trainings:
         """Read why an attempt failed."""
         return Reason.model_validate_json(self.store.read(training.beside(f"failures/{attempt}.json")))
 
-    def reject(self, training: Training, verdict: ModelRejected) -> None:
+    def reject(self, training: Training, reason: Reason) -> None:
         """Give the training up for ever."""
+        verdict = ModelRejected(
+            **training.model_dump(include={"pipeline", "model_id", "dataset", "dataset_id"}),
+            version=None,
+            family=None,
+            metrics={},
+            champion=None,
+            reasons=(reason,),
+            seconds=max(0.0, (datetime.now(UTC) - training.accepted_at).total_seconds()),
+        )
         self.store.create(training.beside("rejected.json"), verdict.model_dump_json().encode())
 
     def manifest(self, training: Training) -> ModelManifest | None:

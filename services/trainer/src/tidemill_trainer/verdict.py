@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tidemill_contracts.events import Reason
 from tidemill_contracts.pipeline import Blessing
-from tidemill_trainer.trainings import Candidate
+from tidemill_trainer.trainings import Candidate, Data
 
 LOWER_IS_BETTER = frozenset({"log_loss"})
 
@@ -15,7 +15,7 @@ class Champion:
     """The newest blessed model of a pipeline, measured on the same rows as the candidates."""
 
     version: int
-    dataset: int
+    data: Data
     metrics: Mapping[str, float]
 
 
@@ -28,7 +28,7 @@ def choose(candidates: Sequence[Candidate], metric: str) -> Candidate:
 
 
 def judge(
-    candidate: Candidate, blessing: Blessing, *, dataset: int, champion: Champion | None
+    candidate: Candidate, blessing: Blessing, *, data: Data, champion: Champion | None
 ) -> tuple[Reason, ...]:
     """Return every reason why the candidate may not serve; none means it is blessed."""
     if candidate.defects:
@@ -36,7 +36,7 @@ def judge(
     return (
         *_below_thresholds(candidate.metrics, blessing),
         *_not_better_than_constant(candidate.metrics),
-        *(_beaten_by(champion, candidate.metrics, blessing, dataset) if champion else ()),
+        *(_beaten_by(champion, candidate.metrics, blessing, data) if champion else ()),
     )
 
 
@@ -65,14 +65,14 @@ def _not_better_than_constant(metrics: Mapping[str, float]) -> Sequence[Reason]:
 
 
 def _beaten_by(
-    champion: Champion, metrics: Mapping[str, float], blessing: Blessing, dataset: int
+    champion: Champion, metrics: Mapping[str, float], blessing: Blessing, data: Data
 ) -> Sequence[Reason]:
     reasons = []
     metric = blessing.metric
-    if champion.dataset > dataset:
+    if champion.data > data:
         message = (
-            f"expected a dataset newer than {champion.dataset}, which version {champion.version} was "
-            f"trained on, received {dataset}"
+            f"expected data newer than {champion.data}, which version {champion.version} was trained on, "
+            f"received {data}"
         )
         reasons.append(Reason(code="stale-dataset", message=message))
     expected = champion.metrics.get(metric)

@@ -1,16 +1,30 @@
-"""Model families. Each is a function from training data to a trained model.
+"""Model families. Each is a function from examples to a trained model.
 
 A family is imported when it is asked for: their libraries take seconds to load.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_contracts.pipeline import Family
-from tidemill_trainer.data import Columns, TrainingData
+from tidemill_trainer.data import Columns
+from tidemill_trainer.preprocessing.encoded import Encoded
+from tidemill_trainer.preprocessing.plan import Plan
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a family learns from: encoded rows, and the label of each (bool, `[rows]`)."""
+
+    plan: Plan
+    encoded: Encoded
+    labels: NDArray[np.bool_]
+    seed: int
 
 
 class Trained(Protocol):
@@ -29,7 +43,7 @@ class Trained(Protocol):
         """Write a SavedModel that takes raw features."""
 
 
-Fit = Callable[[TrainingData], Trained]
+Fit = Callable[[Examples], Trained]
 
 # Families that train without TensorFlow do so while it loads.
 WITHOUT_TENSORFLOW: frozenset[Family] = frozenset({"boosted-trees"})

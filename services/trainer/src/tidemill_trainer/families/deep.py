@@ -1,6 +1,6 @@
-"""A small neural network, by Keras: preprocessing is layers of the model, with the profile as parameters."""
+"""A small neural network, by Keras, over encoded rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,73 +8,128 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers, ops
+from keras import layers
 from numpy.typing import NDArray
 
-from tidemill_contracts.profile import ColumnProfile, Feature, NumericProfile, Profile
-from tidemill_trainer.data import Columns, Rows, TrainingData
+from tidemill_trainer.data import Columns
 from tidemill_trainer.export import write_saved_model
+from tidemill_trainer.families import Examples
+from tidemill_trainer.families.layers import Bags, Cycles, Ids, Scale
+from tidemill_trainer.preprocessing.encoded import Encoded
+from tidemill_trainer.preprocessing.graph import Preprocessor
+from tidemill_trainer.preprocessing.plan import WORD_BUCKETS, Plan
+from tidemill_trainer.preprocessing.scaling import year_number
 
 HIDDEN_UNITS = (64, 32)
-EMBEDDING_UNITS = 8
-MAX_CATEGORIES = 256
-MIN_CATEGORY_ROWS = 5
-MAX_BINS = 32
-CLIP_STDDEVS = 5.0
+CATEGORY_UNITS = 8
+WORD_UNITS = 16
 DROPOUT = 0.1
 LEARNING_RATE = 2e-3
 MAX_EPOCHS = 30
-# Rows are in random order already; between epochs it is enough to stir them, which costs memory.
-SHUFFLE_ROWS = 50_000
 PATIENCE_EPOCHS = 2
 VALIDATION_SHARE = 0.1
 STEPS_PER_EPOCH = 64
 BATCH_ROWS = (16, 256)
+# Steps that TensorFlow takes before Python has its say.
+STEPS_AT_ONCE = 16
 EVALUATION_BATCH_ROWS = 4096
 
 
 @dataclass(frozen=True)
 class Deep:
-    """A trained network. `model` takes the list of raw columns and returns logits, `[rows, 1]`."""
+    """A trained network. `model` takes encoded rows and returns logits, `[rows, 1]`."""
 
     model: Any
-    features: tuple[Feature, ...]
+    plan: Plan
+    preprocessor: Preprocessor
     params: Mapping[str, int | float | str]
     curves: Mapping[str, tuple[float, ...]]
 
     def predict(self, columns: Columns) -> NDArray[np.float32]:
         """Return P(true) of each row, `[rows]`."""
-        tensors = {name: tf.constant(values) for name, values in columns.items()}
-        probabilities: NDArray[np.float32] = self._probability(tensors).numpy()
+        encoded = Encoded(*map(tf.constant, self.preprocessor.encode(columns)))
+        probabilities: NDArray[np.float32] = self._probability(encoded).numpy()
         return probabilities
 
     def export(self, folder: Path) -> None:
         """Write a SavedModel that takes raw features."""
-        write_saved_model(folder, self.features, tracked=self.model, predict=self._probability)
+        write_saved_model(
+            folder,
+            self.plan.features,
+            tracked=(self.model, self.preprocessor),
+            predict=lambda raw: self._probability(self.preprocessor(raw)),
+        )
 
-    def _probability(self, tensors: Mapping[str, Any]) -> Any:
-        inputs = [tensors[feature.name] for feature in self.features]
-        return ops.sigmoid(self.model(inputs, training=False)[:, 0])
+    def _probability(self, encoded: Encoded) -> Any:
+        return tf.sigmoid(self.model(tuple(encoded), training=False)[:, 0])
 
 
-def fit(data: TrainingData) -> Deep:
+class Network(keras.Model):  # type: ignore[misc]
+    """Dense layers over scores and bins of numbers, cycles of time, and embeddings of ids and words."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Make a network for the columns of a plan."""
+        super().__init__()
+        parts = [(moment, part) for moment in plan.moments for part in moment.parts]
+        position = len(plan.numbers)
+        self._scaled = [
+            *range(position),
+            *(position + i for i, (_, part) in enumerate(parts) if part == "year"),
+        ]
+        self._cyclic = [position + i for i, (_, part) in enumerate(parts) if part != "year"]
+        years = [year_number(moment) for moment, part in parts if part == "year"]
+        self._scale = Scale([*plan.numbers, *years], HIDDEN_UNITS[0]) if self._scaled else None
+        self._cycles = Cycles([part for _, part in parts if part != "year"]) if self._cyclic else None
+        self._ids = Ids(plan.id_sizes, CATEGORY_UNITS) if plan.id_sizes else None
+        self._bags = Bags(len(plan.texts), WORD_BUCKETS, WORD_UNITS) if plan.texts else None
+        # Every number has a bin, so bins hold the bias. TensorFlow's graph optimiser would try to fuse a bias
+        # with what is around it here, and fail. Without numbers, a bias of 0 would let nothing be learned.
+        self._first = layers.Dense(
+            HIDDEN_UNITS[0], use_bias=not self._scaled, bias_initializer="random_uniform"
+        )
+        self._second = layers.Dense(HIDDEN_UNITS[1], activation="relu")
+        self._dropout = layers.Dropout(DROPOUT)
+        self._last = layers.Dense(1)
+
+    def call(self, inputs: Any, *, training: bool = False) -> Any:
+        """Return logits, `[rows, 1]`."""
+        numbers, ids, words = inputs
+        parts, binned = [], None
+        if self._scale:
+            scores, binned = self._scale(_of(numbers, self._scaled))
+            parts.append(scores)
+        if self._cycles:
+            parts.append(self._cycles(_of(numbers, self._cyclic)))
+        if self._ids:
+            parts.append(self._ids(ids))
+        if self._bags:
+            parts.append(self._bags(words))
+        hidden = self._first(tf.concat(parts, axis=1))
+        hidden = tf.nn.relu(hidden if binned is None else hidden + binned)
+        hidden = self._second(self._dropout(hidden, training=training))
+        return self._last(self._dropout(hidden, training=training))
+
+
+def fit(examples: Examples) -> Deep:
     """Train until a tenth of the training rows, kept aside, says that more epochs do not help."""
-    keras.utils.set_random_seed(data.seed)
-    model = _build(data.features, data.profile)
-    order = np.random.default_rng(data.seed).permutation(len(data.train))
+    keras.utils.set_random_seed(examples.seed)
+    network = Network(examples.plan)
+    order = np.random.default_rng(examples.seed).permutation(len(examples.labels))
     kept_aside, learned = np.split(order, [max(1, int(len(order) * VALIDATION_SHARE))])
     batch_rows = int(np.clip(len(learned) // STEPS_PER_EPOCH, *BATCH_ROWS))
-    batches = _tensors(data.train.take(learned), data.features).shuffle(
-        min(len(learned), SHUFFLE_ROWS), seed=data.seed
+    network.compile(
+        keras.optimizers.Adam(LEARNING_RATE),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        steps_per_execution=STEPS_AT_ONCE,
+        jit_compile=False,
     )
-    patience = keras.callbacks.EarlyStopping(patience=PATIENCE_EPOCHS, restore_best_weights=True)
-    model.compile(keras.optimizers.Adam(LEARNING_RATE), keras.losses.BinaryCrossentropy(from_logits=True))
-    history = model.fit(
-        batches.batch(batch_rows).prefetch(2),
-        validation_data=_tensors(data.train.take(kept_aside), data.features).batch(EVALUATION_BATCH_ROWS),
+    history = network.fit(
+        *_tensors(examples, learned),
+        batch_size=batch_rows,
+        validation_data=_tensors(examples, kept_aside),
+        validation_batch_size=EVALUATION_BATCH_ROWS,
         epochs=MAX_EPOCHS,
-        callbacks=[patience],
-        shuffle=False,
+        callbacks=[keras.callbacks.EarlyStopping(patience=PATIENCE_EPOCHS, restore_best_weights=True)],
         verbose=0,
     ).history
     curves = {
@@ -87,62 +142,12 @@ def fit(data: TrainingData) -> Deep:
         "batch_rows": batch_rows,
         "epochs": len(curves["train_loss"]),
     }
-    return Deep(model, data.features, params, curves)
+    return Deep(network, examples.plan, Preprocessor(examples.plan), params, curves)
 
 
-def _tensors(rows: Rows, features: Sequence[Feature]) -> Any:
-    columns = tuple(rows.columns[feature.name] for feature in features)
-    return tf.data.Dataset.from_tensor_slices((columns, rows.labels.astype(np.float32)))
+def _tensors(examples: Examples, rows: NDArray[np.int64]) -> tuple[Any, Any]:
+    return tuple(examples.encoded.take(rows)), examples.labels[rows].astype(np.float32)
 
 
-def _build(features: Sequence[Feature], profile: Profile) -> Any:
-    inputs = [
-        keras.Input((), dtype="float32" if feature.kind == "numeric" else "string", name=f"feature_{index}")
-        for index, feature in enumerate(features)
-    ]
-    columns = [
-        (profile.column(feature.name), tensor) for feature, tensor in zip(features, inputs, strict=True)
-    ]
-    numeric = [column for column, feature in zip(columns, features, strict=True) if feature.kind == "numeric"]
-    parts = [_embed(*column) for column in columns if column not in numeric]
-    hidden = layers.concatenate([*parts, *(_encode(numeric) if numeric else ())])
-    for units in HIDDEN_UNITS:
-        hidden = layers.Dropout(DROPOUT)(layers.Dense(units, activation="relu")(hidden))
-    return keras.Model(inputs, layers.Dense(1)(hidden))
-
-
-def _embed(column: ColumnProfile, tensor: Any) -> Any:
-    counted = column.categorical.vocabulary if column.categorical else ()
-    frequent = [word for word, rows in counted if word and rows >= MIN_CATEGORY_ROWS]
-    lookup = layers.StringLookup(vocabulary=frequent[:MAX_CATEGORIES] or [""])
-    return layers.Embedding(lookup.vocabulary_size(), EMBEDDING_UNITS)(lookup(tensor))
-
-
-def _encode(columns: Sequence[tuple[ColumnProfile, Any]]) -> Sequence[Any]:
-    """Encode all numeric columns at once, each as its z-score, its quantile bin, and whether it is missing.
-
-    The bins let the network treat ranges of a number (days, hours) as freely as trees do.
-    """
-    profiles = [column.numeric for column, _ in columns]
-    values = ops.stack([tensor for _, tensor in columns], axis=1)
-    missing = ops.isnan(values)
-    mean = np.array([profile.mean if profile else 0.0 for profile in profiles], np.float32)
-    stddev = np.array([(profile.stddev if profile else 0.0) or 1.0 for profile in profiles], np.float32)
-    scores = ops.clip((values - mean) / stddev, -CLIP_STDDEVS, CLIP_STDDEVS)
-    encoded = [ops.where(missing, 0.0, scores), ops.cast(missing, "float32")]
-    edges = [_bin_edges(profile) for profile in profiles]
-    if lower := [edge for column_edges in edges for edge in column_edges[:-1]]:
-        upper = [edge for column_edges in edges for edge in column_edges[1:]]
-        owner = [index for index, column_edges in enumerate(edges) for _ in column_edges[1:]]
-        spread = ops.take(values, np.array(owner, np.int32), axis=1)
-        inside = ops.logical_and(spread >= np.array(lower, np.float32), spread < np.array(upper, np.float32))
-        encoded.append(ops.cast(inside, "float32"))
-    return encoded
-
-
-def _bin_edges(profile: NumericProfile | None) -> list[float]:
-    """Return the edges of bins that share the rows out evenly; the outer ones are open."""
-    inner = np.unique(np.array(profile.quantiles, np.float32))[1:] if profile else np.array([])
-    if len(inner) > MAX_BINS:
-        inner = inner[np.linspace(0, len(inner) - 1, MAX_BINS).round().astype(np.int64)]
-    return [-np.inf, *inner.tolist(), np.inf] if len(inner) else []
+def _of(numbers: Any, positions: list[int]) -> Any:
+    return numbers if len(positions) == numbers.shape[1] else tf.gather(numbers, positions, axis=1)

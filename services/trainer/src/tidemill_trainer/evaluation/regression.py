@@ -1,0 +1,85 @@
+"""Metrics of predicted numbers, for many weightings of the same rows at once."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special  # type: ignore[import-untyped]
+
+from tidemill_trainer.evaluation.scored import FloatArray, Scored
+
+
+class RegressionMetrics:
+    """Metric by name of weights `[draws, rows]`, `[draws]` each; NaN where one is not defined."""
+
+    def __init__(self, scored: Scored) -> None:
+        labels: FloatArray = scored.truth
+        # Around their mean, so that the spread is not the small difference of large sums.
+        self._mean = float(labels.mean())
+        self._constant = scored.constant
+        self._centred = np.stack([labels - self._mean, (labels - self._mean) ** 2], axis=1)
+        self._losses = _losses(labels, scored.answers) if scored.is_finite else {}
+        self._stacked = np.stack([*self._losses.values()], axis=1) if self._losses else None
+        self._by_error = np.argsort(np.abs(scored.answers - labels)) if scored.is_finite else None
+
+    def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
+        total = weights.sum(axis=1)
+        mean, square = (weights @ self._centred).T / total
+        spread = np.maximum(square - mean**2, 0)
+        off = self._constant[0] - self._mean - mean if self._constant else 0
+        baseline = {"baseline_rmse": np.sqrt(spread + off**2)}
+        if self._stacked is None or self._by_error is None:
+            return baseline
+        means = dict(zip(self._losses, (weights @ self._stacked).T / total, strict=True))
+        squared_error = means.pop("mse")
+        if "rmsle" in means:
+            means["rmsle"] = np.sqrt(means["rmsle"])
+        errors = self._losses["mae"][self._by_error]
+        return {
+            "rmse": np.sqrt(squared_error),
+            "median_absolute_error": _weighted_median(errors, weights[:, self._by_error]),
+            "r2": 1 - squared_error / np.where(spread > 0, spread, np.nan),
+            **means,
+            **baseline,
+        }
+
+
+def quantile_metrics(
+    labels: NDArray[np.floating], quantiles: Mapping[float, FloatArray], weights: FloatArray | None = None
+) -> dict[str, float]:
+    """Measure predicted quantiles, `[rows]` for each level in (0, 1).
+
+    Returns:
+        `pinball_0.9`, the loss that the true quantile makes smallest, and `below_0.9`, the share of labels at
+        or below what was predicted, which should be the level.
+    """
+    values = {}
+    for level, predicted in quantiles.items():
+        short = labels.astype(np.float64) - predicted
+        losses = np.maximum(level * short, (level - 1) * short)
+        values[f"pinball_{level:g}"] = float(np.average(losses, weights=weights))
+        values[f"below_{level:g}"] = float(np.average(short <= 0, weights=weights))
+    return values
+
+
+def _losses(labels: FloatArray, predicted: FloatArray) -> dict[str, FloatArray]:
+    """Return what each row adds to every metric that is a mean, and that is defined for these rows."""
+    error = predicted - labels
+    losses = {"mse": error**2, "mae": np.abs(error), "bias": error}
+    if (labels != 0).all():
+        losses["mape"] = np.abs(error / labels)
+    if (labels >= 0).all() and (predicted >= 0).all():
+        losses["rmsle"] = (np.log1p(predicted) - np.log1p(labels)) ** 2
+    if (labels >= 0).all() and (labels == np.floor(labels)).all() and (predicted > 0).all():
+        losses["mean_poisson_deviance"] = 2 * (
+            special.xlogy(labels, labels) - special.xlogy(labels, predicted) + predicted - labels
+        )
+    return losses
+
+
+def _weighted_median(rising: FloatArray, weights: FloatArray) -> FloatArray:
+    reached = np.cumsum(weights, axis=1)
+    half = reached[:, -1:] / 2
+    below, upto = (reached < half).sum(axis=1), (reached <= half).sum(axis=1)
+    median: FloatArray = (rising[below] + rising[np.minimum(upto, len(rising) - 1)]) / 2
+    return median
