@@ -15,6 +15,8 @@ from tidemill_contracts.events import (
     ModelRejected,
     ModelWithdrawn,
     Reason,
+    RetrainRequested,
+    SchemaChange,
 )
 from tidemill_local.cli.story import Line, Outcome, tell
 
@@ -32,6 +34,22 @@ VERDICT = {**MODEL, "dataset": 1, "dataset_id": "d", "family": "deep", "metrics"
                 spec_digest="s", span=1, span_id="i", rows=27004, rows_rejected=3, columns=19, **DROP
             ),
             Line("ingest", "span 1: 27,004 rows, 19 columns, 3 rejected", 1),
+        ),
+        (
+            DatasetIngested(
+                spec_digest="s",
+                span=2,
+                span_id="i",
+                rows=3,
+                rows_rejected=0,
+                columns=1,
+                changes=(
+                    SchemaChange(column="gate", change="added", after="string"),
+                    SchemaChange(column="hour", change="widened", before="int", after="float"),
+                ),
+                **DROP,
+            ),
+            Line("ingest", "span 2: 3 rows, 1 columns, 0 rejected; added gate, widened hour", 1),
         ),
         (
             DropDeduplicated(span=1, span_id="i", **DROP),
@@ -55,6 +73,32 @@ VERDICT = {**MODEL, "dataset": 1, "dataset_id": "d", "family": "deep", "metrics"
                 seconds=1,
             ),
             Line("transform", "dataset 2: 1,000 rows to train, 100 to evaluate, 10 without label", 1),
+        ),
+        (
+            DatasetTransformed(
+                pipeline="p",
+                spec_digest="s",
+                dataset=3,
+                dataset_id="d",
+                spans=(1,),
+                rows_in=12,
+                rows_train=5,
+                rows_eval=4,
+                rows_unlabelled=1,
+                rows_rejected=2,
+                warnings=(Reason(code="SCHEMA_NEW_COLUMN", message="gate"),),
+                seconds=1,
+            ),
+            Line(
+                "transform",
+                "dataset 3: 5 rows to train, 4 to evaluate, 1 without label, 2 rejected; "
+                "look at SCHEMA_NEW_COLUMN",
+                1,
+            ),
+        ),
+        (
+            RetrainRequested(pipeline="p", request_id="r", span=2),
+            Line("retrain", "a new model of p is asked for, of data up to span 2", 0),
         ),
         (
             DatasetRejected(pipeline="p", span=1, reasons=(REASON,), seconds=1),

@@ -213,3 +213,22 @@ def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
     assert len(left) == 3
     assert eventually(lambda: not any(map(is_alive, left)))
     os.close(home.lock())
+
+
+def test_a_secret_outlives_restarts_and_reaches_only_who_needs_it(tmp_path: Path) -> None:
+    tell = "import os, sys; open(sys.argv[1], 'a').write(os.environ.get('KEY', 'none') + '\\n')"
+    command = ("-S", "-c", tell)
+    trusted = Process(
+        name="trusted", command=(*command, "{home}/a"), ready_url=None, secrets={"KEY": "some-key"}
+    )
+    other = Process(name="other", command=(*command, "{home}/b"), ready_url=None)
+    for _ in range(2):
+        with Platform(tmp_path, Blueprint(processes=(trusted, other), ports={})) as platform:
+            platform.wait_ready(timeout_seconds=20)
+
+    first, second = (tmp_path / "a").read_text().split()
+    kept = tmp_path / "secrets" / "some-key"
+    assert first == second == kept.read_text()
+    assert (len(first), kept.stat().st_mode & 0o777) == (64, 0o600)
+    assert (tmp_path / "b").read_text().split() == ["none", "none"]
+    assert first not in (tmp_path / "run" / "state.json").read_text()

@@ -16,7 +16,10 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from tidemill_local.cli.answers import Format, show_answer
+from tidemill_local.cli.data_app import data_app
 from tidemill_local.cli.errors import CommandFailed
+from tidemill_local.cli.options import HOME, HomeOption, console
 from tidemill_local.supervisor.home import AlreadyRunning, NotRunning
 from tidemill_local.supervisor.platform import StartFailed
 
@@ -40,12 +43,8 @@ app = typer.Typer(
     help="Drop a file; get a validated, monitored model behind an API.",
 )
 
-HomeOption = Annotated[
-    Path,
-    typer.Option("--home", envvar="TIDEMILL_HOME", help="Folder of the platform's data, logs and state."),
-]
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
-HOME = Path(".tidemill")
+app.add_typer(data_app, name="data")
 
 
 @app.command()
@@ -60,12 +59,12 @@ def demo(
     folder = home or Path(tempfile.mkdtemp(prefix="tidemill-demo-"))
     try:
         with stoppable():
-            run_demo(folder, _console(), sys.argv[0])
+            run_demo(folder, console(), sys.argv[0])
     finally:
         if home is None and not keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            _console().print(f"kept in {folder}; look at it with: tidemill up --home {folder}")
+            console().print(f"kept in {folder}; look at it with: tidemill up --home {folder}")
 
 
 @app.command()
@@ -73,7 +72,7 @@ def up(home: HomeOption = HOME) -> None:
     """Start the platform and keep it running until Ctrl-C."""
     from tidemill_local.cli.upping import run_platform
 
-    run_platform(home, _console())
+    run_platform(home, console())
 
 
 @app.command()
@@ -82,7 +81,7 @@ def down(home: HomeOption = HOME) -> None:
     from tidemill_local.cli.upping import stop_platform
 
     stop_platform(home)
-    _console().print("stopped")
+    console().print("stopped")
 
 
 @app.command()
@@ -92,7 +91,7 @@ def apply(file: FileArgument, home: HomeOption = HOME) -> None:
     from tidemill_local.cli.running import find
 
     pipeline = apply_spec(find(home), file)
-    _console().print(
+    console().print(
         f"pipeline {pipeline.name} is in force; feed it with: tidemill drop FILE -p {pipeline.name}"
     )
 
@@ -116,7 +115,7 @@ def drop(
     name = apply_spec(running, spec).name if spec else pipeline
     if not name:
         raise typer.BadParameter("expected --pipeline NAME or --spec FILE, received neither")
-    if not drop_and_follow(running, name, file, _console(), until_end=follow):
+    if not drop_and_follow(running, name, file, console(), until_end=follow):
         raise typer.Exit(1)
 
 
@@ -126,7 +125,7 @@ def status(home: HomeOption = HOME) -> None:
     from tidemill_local.cli.running import find
     from tidemill_local.cli.status import show_status
 
-    if not show_status(find(home), _console()):
+    if not show_status(find(home), console()):
         raise typer.Exit(1)
 
 
@@ -149,7 +148,7 @@ def predict(
         raise CommandFailed(f"expected values of {sorted(served.inputs)}, received {unknown}")
     given = {**(read_row(file, row) if file else {}), **typed}
     instance = served.parse(document) if document else served.instance(given)
-    print_answer(served.ask(instance), _console())
+    print_answer(served.ask(instance), console())
 
 
 @app.command()
@@ -168,7 +167,7 @@ def events(
 
     show_events(
         find(home),
-        _console(),
+        console(),
         pipeline=pipeline,
         correlation_id=correlation,
         limit=limit,
@@ -176,8 +175,61 @@ def events(
     )
 
 
-def _console() -> Console:
-    return Console(highlight=False)
+@app.command()
+def retrain(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    span: Annotated[
+        int | None, typer.Option(help="Use data up to this span; by default, to the newest.")
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Show what happens, until a model serves.")] = True,
+    home: HomeOption = HOME,
+) -> None:
+    """Train a new model by the spec in force, without a new file."""
+    from tidemill_local.cli.retraining import retrain as ask_for_model
+    from tidemill_local.cli.running import find
+    from tidemill_local.cli.stored import stored_data
+
+    running = find(home)
+    if not ask_for_model(running, stored_data(home, pipeline), span, console(), until_end=follow):
+        raise typer.Exit(1)
+
+
+@app.command()
+def backfill(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, readable=True)],
+    glob: Annotated[str, typer.Option(help="Which files; **/* looks into folders too.")] = "*",
+    follow: Annotated[
+        bool, typer.Option(help="Show what the last file causes, until a model serves.")
+    ] = True,
+    home: HomeOption = HOME,
+) -> None:
+    """Drop the files of a folder one after another, m2 before m10; exit with 0 only when none was refused."""
+    from tidemill_local.cli.backfilling import backfill as drop_all
+    from tidemill_local.cli.backfilling import files_of
+    from tidemill_local.cli.running import find
+
+    if not drop_all(find(home), pipeline, files_of(folder, glob), console(), until_end=follow):
+        raise typer.Exit(1)
+
+
+@app.command()
+def sql(
+    query: Annotated[
+        str, typer.Argument(help='Such as "SELECT * FROM datasets"; none lists the tables.')
+    ] = "",
+    format_: Annotated[Format, typer.Option("--format", help="How the answer is written.")] = Format.TABLE,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Most rows to show; 0 shows all.")] = 100,
+    home: HomeOption = HOME,
+) -> None:
+    """Ask the warehouse, in DuckDB's SQL; nothing can be changed, and the platform need not run."""
+    from tidemill_local.cli.querying import TABLES, ask
+    from tidemill_local.cli.stored import stored_bucket
+
+    answer = ask(stored_bucket(home), query or TABLES, limit)
+    show_answer(answer, format_, console())
+    if answer.is_cut:
+        typer.echo(f"the first {limit:,} rows; --limit 0 shows all", err=True)
 
 
 def main() -> None:

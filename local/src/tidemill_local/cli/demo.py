@@ -12,7 +12,9 @@ from rich.text import Text
 from tidemill_contracts.event import Event
 from tidemill_contracts.events import CandidateTrained, ModelBlessed
 from tidemill_local.cli.errors import CommandFailed
-from tidemill_local.cli.pipelines import apply_spec, drop_file, follow
+from tidemill_local.cli.following import follow, story_of
+from tidemill_local.cli.ledger import Ledger
+from tidemill_local.cli.pipelines import apply_spec, drop_file
 from tidemill_local.cli.predicting import Answer, find_model, print_answer, read_row
 from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
@@ -37,6 +39,8 @@ NEXT_STEPS = (
     ("drop FILE --spec SPEC", "drop a month of examples/flights, and follow it"),
     ("status", "see what runs, what serves, what went wrong"),
     ("events", "read the ledger of everything that happened"),
+    ("data show flights", "look at the data, column by column"),
+    ("sql", "ask the warehouse"),
 )
 
 
@@ -55,7 +59,8 @@ def run_demo(home: Path, console: Console, command: str) -> None:
         with running.feed() as feed:
             drop = drop_file(running, pipeline.name, EXAMPLE / FILE)
             progress.step(Line("drop", str(drop), 0))
-            story = follow(drop, feed, progress, _Patience(platform).check)
+            ledger = Ledger(running.home.bucket)
+            story = follow(story_of(drop, feed, ledger, _Patience(platform).check), progress)
         _check_end(story[-1], platform)
         answer = _ask(running, pipeline.name, progress)
         console.print(f"\n   [bold]{progress.seconds:.1f} s[/] from nothing to a prediction\n")

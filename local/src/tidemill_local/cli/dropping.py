@@ -4,7 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tidemill_local.cli.pipelines import drop_file, follow
+from tidemill_local.cli.following import follow, story_of
+from tidemill_local.cli.ledger import Ledger
+from tidemill_local.cli.pipelines import drop_file
 from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
 from tidemill_local.cli.story import Line, Outcome, tell
@@ -22,5 +24,6 @@ def drop_and_follow(
     with running.feed() as feed:
         drop = drop_file(running, pipeline, file)
         progress.step(Line("drop", str(drop), 0))
-        story = follow(drop, feed, progress, running.home.running)
+        ledger = Ledger(running.home.bucket)
+        story = follow(story_of(drop, feed, ledger, running.home.running), progress)
     return tell(story[-1].data).outcome is not Outcome.REFUSED

@@ -1,6 +1,7 @@
 """The ledger, queried: what happened, in order, and what nobody could handle."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +20,12 @@ QUALIFY row_number() OVER (PARTITION BY source, id ORDER BY published_at) = 1
 ORDER BY time DESC LIMIT ?
 """
 DEAD_LETTERS = """
-SELECT DISTINCT time, subscription, code, reason FROM read_parquet(?) ORDER BY time DESC LIMIT ?
+SELECT DISTINCT time, subscription, code, reason, attributes FROM read_parquet(?)
+ORDER BY time DESC LIMIT ?
 """
+
+# The platform merges small files while it runs: one that was listed may be gone when it is read.
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class DeadLetter:
     subscription: str
     code: str
     reason: str
+    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -60,15 +66,24 @@ class Ledger:
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
         """Return the latest dead letters, oldest first."""
-        return [DeadLetter(*row) for row in reversed(self._query("dead_letters", DEAD_LETTERS, (limit,)))]
+        rows = self._query("dead_letters", DEAD_LETTERS, (limit,))
+        return [
+            DeadLetter(time, subscription, code, reason, json.loads(attributes))
+            for time, subscription, code, reason, attributes in reversed(rows)
+        ]
 
     def _query(self, table: str, query: str, parameters: Sequence[object]) -> list[Any]:
-        folder = self.bucket / "warehouse" / table
-        files = [str(path) for path in sorted(folder.rglob("*.parquet"))]
-        if not files:
-            return []
-        with duckdb.connect() as database:
-            return database.execute(query, [files, *parameters]).fetchall()
+        for attempt in range(1, ATTEMPTS + 1):
+            files = [str(path) for path in sorted((self.bucket / "warehouse" / table).rglob("*.parquet"))]
+            if not files:
+                break
+            try:
+                with duckdb.connect() as database:
+                    return database.execute(query, [files, *parameters]).fetchall()
+            except duckdb.IOException:
+                if attempt == ATTEMPTS:
+                    raise
+        return []
 
 
 def _entry(event_type: str, subject: str, time: datetime, correlation_id: str, data: str) -> Entry:

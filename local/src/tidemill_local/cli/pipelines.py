@@ -1,8 +1,8 @@
-"""Pipelines from the outside: their specs go in, files are dropped for them, and their story is followed."""
+"""Pipelines from the outside: their specs go in, and files are dropped for them."""
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,7 @@ from tidemill_contracts.event import Event
 from tidemill_contracts.events import DatasetIngested, DropDeduplicated, DropQuarantined
 from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
 from tidemill_local.cli.errors import CommandFailed
-from tidemill_local.cli.feed import EventFeed
-from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
-from tidemill_local.cli.story import tell
-
-CHECK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,6 +26,18 @@ class Drop:
         is_small = self.size_bytes < 100_000
         size = f"{self.size_bytes:,} bytes" if is_small else f"{self.size_bytes / 1e6:.1f} MB"
         return f"{self.object_name}, {size}"
+
+    def begins_with(self, event: Event) -> bool:
+        """Say whether an event is the first that this drop caused."""
+        match event.data:
+            case DatasetIngested() | DropDeduplicated() | DropQuarantined() as data:
+                return (data.object_name, data.generation) == (self.object_name, self.generation)
+        return False
+
+    def is_in(self, attributes: Mapping[str, str]) -> bool:
+        """Say whether a message is the bucket's notification of this drop."""
+        named = attributes.get("objectId"), attributes.get("objectGeneration")
+        return named == (self.object_name, str(self.generation))
 
 
 def apply_spec(running: Running, file: Path) -> Pipeline:
@@ -65,49 +72,3 @@ def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
         staged.unlink(missing_ok=True)
     stored = running.store.stat(name)
     return Drop(name, stored.generation, stored.size_bytes)
-
-
-def story_of(drop: Drop, feed: EventFeed, check: Callable[[], object]) -> Iterator[Event]:
-    """Yield every event that a drop causes, up to the one that ends its story.
-
-    `check` is called twice a second; what it raises ends the waiting.
-    """
-    correlation_id = None
-    while True:
-        check()
-        event = feed.next(CHECK_SECONDS)
-        if event is None:
-            continue
-        if correlation_id is None and _is_about(event, drop):
-            correlation_id = event.correlation_id
-        if event.correlation_id == correlation_id:
-            yield event
-            if tell(event.data).outcome.is_end:
-                return
-
-
-def follow(drop: Drop, feed: EventFeed, progress: Progress, check: Callable[[], object]) -> list[Event]:
-    """Print a drop's story as it happens; return its events, the last of which ends it."""
-    story = []
-    with progress.waiting("waiting for ingest") as wait_for:
-        for event in story_of(drop, feed, check):
-            story.append(event)
-            line = tell(event.data)
-            progress.step(line)
-            wait_for(NEXT.get(line.stage, ""))
-    return story
-
-
-NEXT = {
-    "ingest": "transform: profile, validate, split",
-    "transform": "training: each family in turn, then the verdict",
-    "train": "training: the other families, then the verdict",
-    "verdict": "deployment: load, warm up, compare with training",
-}
-
-
-def _is_about(event: Event, drop: Drop) -> bool:
-    match event.data:
-        case DatasetIngested() | DropDeduplicated() | DropQuarantined() as data:
-            return (data.object_name, data.generation) == (drop.object_name, drop.generation)
-    return False

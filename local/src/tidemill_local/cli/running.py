@@ -1,13 +1,20 @@
 """The running platform, as a command sees it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import grpc
+from google.cloud.pubsub_v1 import PublisherClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.feed import EventFeed
 from tidemill_local.supervisor.home import Home, NotRunning, PlatformState
 from tidemill_local.supervisor.tidemill import PROJECT
 from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.telling import Teller
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,13 @@ class Running:
     def feed(self) -> EventFeed:
         """Open a feed of all events."""
         return EventFeed(self.state.process("broker").address, PROJECT)
+
+    @contextmanager
+    def teller(self) -> Iterator[Teller]:
+        """Open what publishes events of this command line."""
+        with grpc.insecure_channel(self.state.process("broker").address) as channel:
+            client = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+            yield Teller(client, project=PROJECT, service="cli")
 
 
 def find(path: Path) -> Running:

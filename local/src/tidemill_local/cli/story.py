@@ -18,6 +18,7 @@ from tidemill_contracts.events import (
     ModelRejected,
     ModelWithdrawn,
     Reason,
+    RetrainRequested,
 )
 from tidemill_contracts.pipeline import Metric
 
@@ -50,7 +51,7 @@ def tell(data: EventData) -> Line:
     match data:
         case DropQuarantined() | DropDeduplicated() | DatasetIngested():
             return _of_ingest(data)
-        case DatasetTransformed() | DatasetRejected():
+        case RetrainRequested() | DatasetTransformed() | DatasetRejected():
             return _of_transform(data)
         case CandidateTrained():
             text = ", ".join(f"{name} {value}" for name, value in headline(data.metrics).items())
@@ -75,8 +76,11 @@ def headline(metrics: Mapping[str, float]) -> dict[str, str]:
 def _of_ingest(data: DropQuarantined | DropDeduplicated | DatasetIngested) -> Line:
     match data:
         case DatasetIngested():
-            size = f"{data.rows:,} rows, {data.columns} columns, {data.rows_rejected:,} rejected"
-            return Line("ingest", f"span {data.span}: {size}", data.seconds)
+            text = f"span {data.span}: {data.rows:,} rows, {data.columns} columns"
+            text += f", {data.rows_rejected:,} rejected"
+            changes = (f"{change.change} {change.column}" for change in data.changes)
+            text += f"; {', '.join(changes)}" if data.changes else ""
+            return Line("ingest", text, data.seconds)
         case DropDeduplicated():
             text = f"same content as span {data.span}: nothing to do"
             return Line("ingest", text, data.seconds, Outcome.NOTHING_NEW)
@@ -85,12 +89,17 @@ def _of_ingest(data: DropQuarantined | DropDeduplicated | DatasetIngested) -> Li
             return Line("ingest", text, data.seconds, Outcome.REFUSED)
 
 
-def _of_transform(data: DatasetTransformed | DatasetRejected) -> Line:
+def _of_transform(data: RetrainRequested | DatasetTransformed | DatasetRejected) -> Line:
+    if isinstance(data, RetrainRequested):
+        up_to = "the newest span" if data.span is None else f"span {data.span}"
+        return Line("retrain", f"a new model of {data.pipeline} is asked for, of data up to {up_to}", 0)
     if isinstance(data, DatasetRejected):
         text = f"data of span {data.span} refused: {_reasons(data.reasons)}"
         return Line("transform", text, data.seconds, Outcome.REFUSED)
     rows = f"{data.rows_train:,} rows to train, {data.rows_eval:,} to evaluate"
     text = f"dataset {data.dataset}: {rows}, {data.rows_unlabelled:,} without label"
+    text += f", {data.rows_rejected:,} rejected" if data.rows_rejected else ""
+    text += f"; look at {', '.join(reason.code for reason in data.warnings)}" if data.warnings else ""
     return Line("transform", text, data.seconds)
 
 

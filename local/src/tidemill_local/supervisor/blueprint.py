@@ -15,6 +15,7 @@ class Process:
         after: Processes that must be ready before this one starts.
         uses: Processes that must not be stopped before this one.
         address: Where people find it, empty when they need not.
+        secrets: Environment variables, each with the name of the home's secret that it holds.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Process:
     after: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     address: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def resolved(self, shared: Mapping[str, str], places: Mapping[str, Any]) -> "Process":
         """Fill in every placeholder, and the environment that all processes share."""

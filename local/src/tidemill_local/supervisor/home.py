@@ -6,11 +6,13 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from pydantic import TypeAdapter
 
 # Long enough for a killed supervisor's keeper to finish, and for someone who only looks to let go.
 LOCK_SECONDS = 2
+SECRET_BYTES = 32
 
 
 class AlreadyRunning(RuntimeError):
@@ -73,9 +75,20 @@ class Home:
     def log(self, name: str) -> Path:
         return self.path / "logs" / f"{name}.log"
 
+    def secret(self, name: str) -> str:
+        """Return a secret of this home, made on first use, that its owner alone may read."""
+        path = self.path / "secrets" / name
+        if not path.exists():
+            staged = path.with_suffix(".new")
+            staged.touch(0o600)
+            staged.write_text(token_hex(SECRET_BYTES))
+            staged.replace(path)
+        return path.read_text()
+
     def create(self) -> None:
         for folder in (self.bucket, self.scratch, self.path / "run", self.path / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
+        (self.path / "secrets").mkdir(mode=0o700, exist_ok=True)
 
     def lock(self) -> int:
         """Take the home for this supervisor; return the lock's file descriptor.

@@ -144,10 +144,11 @@ class Platform:
     def _child(self, process: Process, keeper: Keeper) -> Child:
         log = self.home.log(process.name)
         log.write_bytes(b"")
+        secrets = {name: self.home.secret(secret) for name, secret in process.secrets.items()}
         return Child(
             process,
             log=log,
-            inherited=inherited_environment(),
+            inherited={**inherited_environment(), **secrets},
             keeper=keeper,
             may_start=lambda: all(self._children[name].state.is_ready for name in process.after),
             on_change=self._record,

@@ -56,6 +56,7 @@ INGEST = Process(
     after=("bootstrap",),
     uses=("broker",),
     address="http://{host}:{port[ingest]}",
+    secrets={"TIDEMILL_PRIVACY_KEY": "privacy-key"},
 )
 BUCKET = Process(
     name="bucket",
