@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
-DOCKERFILES = [*(f"services/{service}/Dockerfile" for service in SERVICES), "local/Dockerfile"]
+WORKER = "services/transform/dataflow.Dockerfile"
+DOCKERFILES = [*(f"services/{service}/Dockerfile" for service in SERVICES), "local/Dockerfile", WORKER]
 
 
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
@@ -47,6 +48,16 @@ def test_the_image_for_development_is_built_like_the_services() -> None:
         return names + [value for name, value in instructions(dockerfile) if name in {"ARG", "ENV", "USER"}]
 
     assert shape("local/Dockerfile") == shape("services/ingest/Dockerfile")
+
+
+def test_workers_have_what_the_service_that_starts_them_has() -> None:
+    def build(dockerfile: str) -> str:
+        text = (ROOT / dockerfile).read_text()
+        return text[text.index("FROM") : text.index("FROM ${BASE}\n")]
+
+    # Beam asks pip which Beam there is.
+    service = build("services/transform/Dockerfile").replace(" --without-pip", "")
+    assert build(WORKER) == service
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
@@ -90,7 +101,8 @@ def test_nothing_else_is_sent_to_the_builder() -> None:
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_an_image_runs_as_nobody_and_starts_without_a_shell(dockerfile: str) -> None:
-    assert arguments(dockerfile, "USER") == ["65532:65532"]
+    # Dataflow mounts folders for its workers to write to, which are root's.
+    assert arguments(dockerfile, "USER") == ([] if dockerfile == WORKER else ["65532:65532"])
     for command in (*arguments(dockerfile, "ENTRYPOINT"), *arguments(dockerfile, "CMD")):
         assert re.fullmatch(r'\["[^\]]+"\]', command)
 

@@ -43,7 +43,11 @@ def test_artifacts_are_the_images_of_the_tree(skaffold: Manifest) -> None:
     artifacts = {each["image"]: each["docker"]["dockerfile"] for each in skaffold["build"]["artifacts"]}
 
     expected = {f"tidemill-{name}": f"services/{name}/Dockerfile" for name in SERVICES}
-    assert artifacts == expected | {"tidemill-local": "local/Dockerfile"}
+    others = {
+        "tidemill-local": "local/Dockerfile",
+        "tidemill-worker": "services/transform/dataflow.Dockerfile",
+    }
+    assert artifacts == expected | others
     assert all((ROOT / dockerfile).is_file() for dockerfile in artifacts.values())
     assert {path.name for path in (ROOT / "services").iterdir() if path.is_dir()} == SERVICES
 
