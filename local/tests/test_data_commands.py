@@ -1,5 +1,6 @@
 """What people see of dataset versions, in a home in which nothing runs."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -145,6 +146,17 @@ def test_what_is_not_there_is_an_error_that_says_what_is(
     assert result.exit_code == 1
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_another_version_of_tidemill_wrote_is_an_error_that_names_it(
+    prepared: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "bucket/tidemill/datasets/flights/dataset1/manifest.json").write_text('{"dataset": 1}')
+    result = data(tmp_path, "versions", "flights")
+
+    assert result.exit_code == 1
+    assert "expected datasets/flights/dataset1/manifest.json as this version" in result.stderr
 
 
 def test_a_version_whose_rows_do_not_come_of_its_spans_is_found_out(prepared: Path) -> None:

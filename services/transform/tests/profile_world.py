@@ -120,7 +120,7 @@ def _stored(column: pa.Array) -> pa.Array:
 def a_report(
     train: Profile, held_out: Profile | None = None, newest: Profile | None = None, **counts: Any
 ) -> Report:
-    """What a pass reports of these sides; the evaluation side is a quarter of the training side by default."""
+    """What a pass reports of these sides; by default a fifth of the rows is held out."""
     held_out = held_out or train.model_copy(update={"rows": train.rows // 4})
     rows = train.rows + held_out.rows
     facts = {"rows_train": train.rows, "rows_eval": held_out.rows, "rows_read": rows, **counts}

@@ -8,6 +8,7 @@ from transform_world import ROWS, World, a_request, a_span, a_spec, some_rows
 from tidemill_contracts import layout
 from tidemill_contracts.event import EventData
 from tidemill_contracts.events import DatasetRejected, DatasetTransformed
+from tidemill_contracts.profile import Profile
 from tidemill_transform.baseline import find_baseline
 
 
@@ -61,3 +62,27 @@ def test_the_profiles_are_of_both_sides_and_of_the_newest_span(world: World) -> 
         assert numeric is not None
         assert (numeric.minimum, numeric.maximum) == (min(distances), max(distances))
         assert numeric.mean == pytest.approx(sum(distances) / len(distances))
+
+
+def test_what_is_unusual_is_told_as_a_warning(world: World) -> None:
+    world.tell(a_span(world.store))
+    told = world.tell(a_span(world.store, some_rows(first=50 * ROWS)))
+
+    assert isinstance(told, DatasetTransformed)
+    (drift,) = (anomaly for anomaly in world.dataset(told).anomalies if anomaly.column == "distance")
+    assert (drift.against, drift.severity) == ("drift", "warn")
+    assert drift.message in {warning.message for warning in told.warnings}
+    assert drift.type in {warning.code for warning in told.warnings}
+
+
+def test_what_blocks_refuses_the_dataset_and_stays_to_be_looked_at(world: World) -> None:
+    kind = "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"
+    spec = a_spec(validation={"severities": {kind: "block"}})
+    world.tell(a_span(world.store, spec=spec))
+    told = world.tell(a_span(world.store, some_rows(first=50 * ROWS), spec=spec))
+
+    assert isinstance(told, DatasetRejected)
+    assert {reason.code for reason in told.reasons} == {kind}
+    kept = layout.dataset("flights", told.dataset_id, "newest-profile.json")
+    assert Profile.model_validate_json(world.store.read(kept)).rows > 0
+    assert find_baseline(world.store, "flights", 9) == find_baseline(world.store, "flights", 2)

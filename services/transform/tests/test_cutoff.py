@@ -51,9 +51,11 @@ def test_the_cutoff_is_what_sorting_finds(column: pa.Array, eval_share: float, c
 def told_by_time(
     world: World, hours: Sequence[object], split: dict[str, object], *, kind: ColumnType
 ) -> EventData:
+    """The outcome of two spans of which the second has the earlier rows; the last rows have no label yet."""
     spec = a_spec(split=split)
-    half = ROWS // 2
+    half, labelled = ROWS // 2, ROWS - 45
     rows = {**some_rows(), "hour": hours}
+    rows["delay"] = [*rows["delay"][:labelled], *[None] * (ROWS - labelled)]
     first, second = (
         {name: values[part] for name, values in rows.items()} for part in (slice(half), slice(half, ROWS))
     )

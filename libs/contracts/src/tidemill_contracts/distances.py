@@ -73,8 +73,8 @@ def missing(one: ColumnProfile, other: ColumnProfile) -> float:
 
 def l_infinity(one: Mapping[str, float], other: Mapping[str, float]) -> Distance:
     """Return the largest difference of a category's share; of several, that of the first text."""
-    apart = {text: abs(one.get(text, 0) - other.get(text, 0)) for text in sorted(one.keys() | other.keys())}
-    most = max(apart, key=apart.__getitem__, default=None)
+    apart = {text: abs(one.get(text, 0) - other.get(text, 0)) for text in one.keys() | other.keys()}
+    most = min(apart, key=lambda text: (-apart[text], text), default=None)
     return Distance("l_infinity", 0.0 if most is None else round(apart[most], DIGITS), most)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tidemill_contracts import layout
 from tidemill_contracts.events import DatasetRejected
@@ -78,7 +78,8 @@ class StoredData:
         wanted = max(versions, default=None) if number is None else number
         if wanted is None or wanted not in versions:
             there = f"dataset versions of {self.pipeline} are {sorted(versions) or 'none yet'}"
-            raise CommandFailed(f"expected a dataset version: {there}, received {number or 'no number'}")
+            asked = "the newest" if number is None else number
+            raise CommandFailed(f"expected a dataset version: {there}, received {asked}")
         return versions[wanted]
 
     def refusals(self) -> list[Refusal]:
@@ -110,9 +111,9 @@ class StoredData:
         """Return the training on a dataset version, None when there is none."""
         return self._trainings().get(dataset_id)
 
-    def profile(self, version: Version, file: str = "profile.json") -> Profile:
-        """Return the profile of a version's training rows, or another of its profiles."""
-        return self._read(self.file(version, file), Profile)
+    def profile(self, version: Version) -> Profile:
+        """Return the profile of a version's training rows."""
+        return self._read(self.file(version, "profile.json"), Profile)
 
     def spec(self, digest: str) -> Pipeline:
         """Return a spec as it was pinned."""
@@ -150,7 +151,11 @@ class StoredData:
         return datetime.fromtimestamp(self.store.stat(name).generation / 1e6, UTC)
 
     def _read(self, name: str, model: type[Document]) -> Document:
-        return model.model_validate_json(self.store.read(name))
+        try:
+            return model.model_validate_json(self.store.read(name))
+        except ValidationError as error:
+            what = f"expected {name} as this version of Tidemill writes it"
+            raise CommandFailed(f"{what}, received {error.errors()[0]['msg']}") from error
 
 
 def stored_bucket(home: Path) -> Path:

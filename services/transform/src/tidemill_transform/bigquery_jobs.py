@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import count
+from typing import cast
 
 from google.api_core.exceptions import Conflict
 from google.cloud.bigquery import Client, LoadJob, LoadJobConfig, QueryJob, QueryJobConfig
@@ -59,7 +60,8 @@ class Jobs:
             try:
                 job = start(job_id)
             except Conflict:
-                job = self._client.get_job(job_id, retry=RETRY, timeout=CALL_SECONDS)
+                known = self._client.get_job(job_id, retry=RETRY, timeout=CALL_SECONDS)
+                job = cast("LoadJob | QueryJob", known)
                 if job.error_result:
                     continue
             job.result(retry=RETRY, timeout=JOB_SECONDS)

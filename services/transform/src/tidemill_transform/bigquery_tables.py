@@ -5,7 +5,6 @@ from itertools import starmap
 
 from google.cloud.bigquery import (
     PartitionRange,
-    PolicyTagList,
     RangePartitioning,
     SchemaField,
     TimePartitioning,
@@ -57,14 +56,16 @@ def fields(table: Table, policy_tag: str) -> list[SchemaField]:
 
 def widened(present: Sequence[SchemaField], wanted: Iterable[SchemaField]) -> dict[str, str]:
     """Map columns that must become wider to the types that hold both what is there and what is wanted."""
-    types = {field.name.lower(): COLUMN_TYPES[field.field_type] for field in present}
+    wanted_types = {field.name.lower(): field.field_type for field in wanted}
     wider = {}
-    for field in wanted:
-        before = types.get(field.name.lower())
-        after = before and widest(before, COLUMN_TYPES[field.field_type])
-        if after and after != before:
-            wider[field.name.lower()] = TYPES[after]
-    return {field.name: wider[field.name.lower()] for field in present if field.name.lower() in wider}
+    for field in present:
+        if field.name.lower() in wanted_types:
+            before, other = (
+                COLUMN_TYPES[each] for each in (field.field_type, wanted_types[field.name.lower()])
+            )
+            if (after := widest(before, other)) != before:
+                wider[field.name] = TYPES[after]
+    return wider
 
 
 def merged(
@@ -108,12 +109,15 @@ def merge_statement(reference: str, incoming: str, span: int, columns: Mapping[s
 
 
 def _field(column: Column, name: str, policy_tag: str) -> SchemaField:
+    field: dict[str, object] = {"name": name, "type": TYPES[column.type]}
     notes = [] if name == column.name else [f"Column {column.name!r} of the files."]
-    tags = None
     if column.privacy != "keep":
         notes.append(f"Restricted: {column.privacy}, taken for {column.pii or 'personal data'}.")
-        tags = PolicyTagList([policy_tag]) if policy_tag else None
-    return SchemaField(name, TYPES[column.type], description=" ".join(notes) or None, policy_tags=tags)
+        if policy_tag:
+            field["policyTags"] = {"names": [policy_tag]}
+    if notes:
+        field["description"] = " ".join(notes)
+    return SchemaField.from_api_repr(field)
 
 
 def _changed(present: SchemaField, wanted: SchemaField | None, wider: Mapping[str, str]) -> SchemaField:

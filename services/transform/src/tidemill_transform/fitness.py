@@ -6,6 +6,7 @@ from tidemill_contracts.anomaly import Anomaly
 from tidemill_contracts.events import Reason
 from tidemill_contracts.pipeline import Validation
 from tidemill_contracts.profile import Profile
+from tidemill_transform.anomalies import blocking
 from tidemill_transform.features import Choice
 from tidemill_transform.label_sketch import MAX_CLASSES
 from tidemill_transform.plan import Report
@@ -25,8 +26,7 @@ def unfitness(
     ]
     if not reasons:
         reasons = [*_labels("training", report.train), *_labels("evaluation", report.eval)]
-    blocking = (anomaly for anomaly in anomalies if anomaly.severity == "block")
-    return (*reasons, *(Reason(code=anomaly.type, message=anomaly.message) for anomaly in blocking))
+    return (*reasons, *blocking(anomalies))
 
 
 def _too_many_rejected(report: Report, max_share: float) -> Iterator[Reason]:

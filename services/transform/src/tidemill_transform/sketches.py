@@ -126,7 +126,7 @@ class Moments:
         apart = mean - self._mean
         self._squares += squares + apart * apart * self.count * count / both
         if np.isfinite(apart):
-            self._mean += apart * count / both
+            self._mean += apart * (count / both)
         else:
             self._mean = self._mean * (self.count / both) + mean * (count / both)
         self.count = both

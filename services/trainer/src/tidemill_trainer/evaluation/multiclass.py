@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from tidemill_trainer.evaluation.binary import CALIBRATION_BINS, calibration_error
-from tidemill_trainer.evaluation.ranking import Ranking, roc_auc
+from tidemill_trainer.evaluation.ranking import Ranking, roc_auc, weigh
 from tidemill_trainer.evaluation.scored import SMALLEST_PROBABILITY, FloatArray, Indices, Scored
 
 
@@ -27,18 +27,19 @@ class MulticlassMetrics:
         self._rankings = [Ranking(chances[:, k], self._truth == k) for k in range(self._width)]
         given = chance_of_truth(chances, self._truth)
         better = (chances > given[:, None]).sum(axis=1)
-        self._rows = np.stack([-np.log(given), self._correct, better < 2], axis=1)
+        self._losses = -np.log(given)
+        self._is_near = better < 2
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         total = weights.sum(axis=1)
         values = {"baseline_log_loss": self._baseline(weights)}
         if not self._is_finite:
             return values
-        log_loss, accuracy, top_2 = (weights @ self._rows).T / total
+        top_2 = weigh(weights, self._is_near) / total
         areas = np.stack([roc_auc(*ranking.counts(weights)) for ranking in self._rankings])
         return {
-            "log_loss": log_loss,
-            "accuracy": accuracy,
+            "log_loss": weigh(weights, self._losses) / total,
+            "accuracy": weigh(weights, self._correct) / total,
             **self._per_class(weights),
             "roc_auc_ovr": _mean_of_defined(areas),
             "top_2_accuracy": top_2 if self._width > 2 else np.full_like(top_2, np.nan),

@@ -61,5 +61,5 @@ def average_precision(true: FloatArray, false: FloatArray) -> FloatArray:
 def weigh(weights: FloatArray, values: NDArray[Any]) -> FloatArray:
     """Return the sum of values, `[rows]`, under every weighting, `[draws]`."""
     # Not a product of matrices: for so few rows, the threads of a BLAS cost more than they bring.
-    total: FloatArray = np.einsum("ij,j->i", weights, values)
+    total: FloatArray = np.einsum("ij,j->i", weights, values.astype(np.float64, copy=False))
     return total

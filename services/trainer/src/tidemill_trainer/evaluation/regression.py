@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # type: ignore[import-untyped]
 
+from tidemill_trainer.evaluation.ranking import weigh
 from tidemill_trainer.evaluation.scored import FloatArray, Scored
 
 
@@ -17,20 +18,19 @@ class RegressionMetrics:
         # Around their mean, so that the spread is not the small difference of large sums.
         self._mean = float(labels.mean())
         self._constant = scored.constant
-        self._centred = np.stack([labels - self._mean, (labels - self._mean) ** 2], axis=1)
+        self._centred = labels - self._mean
         self._losses = _losses(labels, scored.answers) if scored.is_finite else {}
-        self._stacked = np.stack([*self._losses.values()], axis=1) if self._losses else None
         self._by_error = np.argsort(np.abs(scored.answers - labels)) if scored.is_finite else None
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         total = weights.sum(axis=1)
-        mean, square = (weights @ self._centred).T / total
-        spread = np.maximum(square - mean**2, 0)
+        mean = weigh(weights, self._centred) / total
+        spread = np.maximum(weigh(weights, self._centred**2) / total - mean**2, 0)
         off = self._constant[0] - self._mean - mean if self._constant else 0
         baseline = {"baseline_rmse": np.sqrt(spread + off**2)}
-        if self._stacked is None or self._by_error is None:
+        if self._by_error is None:
             return baseline
-        means = dict(zip(self._losses, (weights @ self._stacked).T / total, strict=True))
+        means = {name: weigh(weights, losses) / total for name, losses in self._losses.items()}
         squared_error = means.pop("mse")
         if "rmsle" in means:
             means["rmsle"] = np.sqrt(means["rmsle"])

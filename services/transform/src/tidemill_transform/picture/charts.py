@@ -1,5 +1,6 @@
 """Distributions drawn: how numbers are spread, and how frequent texts are, in new and in earlier data."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
@@ -46,7 +47,7 @@ def frequencies(new: Shares, old: Shares | None, most: int) -> Element:
     """
     earlier = old or {}
     largest = {text: max(new.get(text, 0), earlier.get(text, 0)) for text in {**new, **earlier}}
-    drawn = sorted(largest, key=lambda text: (-largest[text], text))[:most]
+    drawn = heapq.nsmallest(most, largest, key=lambda text: (-largest[text], text))
     top = max((largest[text] for text in drawn), default=1)
     rows = [
         _frequency(text, new.get(text, 0), None if old is None else old.get(text, 0), top) for text in drawn
@@ -92,8 +93,8 @@ def _edges(known: Sequence[NumericProfile], kind: ColumnType) -> Floats:
         return np.arange(least - 0.5, greatest + 1)
     if greatest == least:
         return np.array([least - 0.5, least + 0.5])
-    # Halves, because the range of two floats may be no float.
-    return 2 * np.linspace(least / 2, greatest / 2, BINS + 1)
+    # Quarters, because the range of two floats may be no float.
+    return 4 * np.linspace(least / 4, greatest / 4, BINS + 1)
 
 
 def _shares(numeric: NumericProfile, edges: Floats) -> Floats:
