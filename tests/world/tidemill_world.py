@@ -6,7 +6,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError
@@ -23,10 +23,12 @@ from tidemill_contracts.events import EVENT_TYPES
 from tidemill_local.supervisor.platform import Platform
 from tidemill_local.supervisor.tidemill import PROJECT, TIDEMILL
 from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.telling import Cause, Teller
 
 FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
 START_SECONDS = 90
 FLOW_SECONDS = 120
+RECORD_BATCH_SECONDS = 2
 T = TypeVar("T")
 SPEC = """
 apiVersion: tidemill.dev/v1
@@ -62,6 +64,7 @@ class Answer:
 class World:
     """One platform, and everything it said since it started."""
 
+    home: Path
     platform: Platform
     store: FolderStore
     publisher: PublisherClient
@@ -77,6 +80,10 @@ class World:
         self.publisher.publish(self.publisher.topic_path(PROJECT, topic), data, **attributes).result(
             timeout=30
         )
+
+    def tell(self, data: EventData) -> None:
+        """Publish an event, as someone outside would."""
+        Teller(self.publisher, project=PROJECT, service="test").tell(data, Cause(uuid.uuid4().hex))
 
     def await_event(
         self, matches: Callable[[EventData], bool], timeout_seconds: float = FLOW_SECONDS
@@ -95,10 +102,10 @@ class World:
         seen = "\n".join(f"{event.type} {event.data}" for event in self.events[-12:])
         raise TimeoutError(f"not seen in {timeout_seconds} s; the last events were:\n{seen}")
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """Send one request to the gateway."""
-        request = urllib.request.Request(  # noqa: S310 - the gateway's own address
-            self.platform.addresses["gateway"] + path, data=body, method=method
+    def ask(self, method: str, path: str, body: bytes | None = None, *, of: str = "gateway") -> Answer:
+        """Send one request to a process, the gateway if none is named."""
+        request = urllib.request.Request(  # noqa: S310 - the platform's own address
+            self.platform.addresses[of] + path, data=body, method=method
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
@@ -115,12 +122,13 @@ class World:
 @contextmanager
 def running_world(home: Path) -> Iterator[World]:
     """Start a platform on free ports, listen to all its events, and stop it at the end."""
-    with Platform(home, TIDEMILL.on_any_ports()) as platform:
+    settings = {**TIDEMILL.environment, "TIDEMILL_RECORD_BATCH_SECONDS": str(RECORD_BATCH_SECONDS)}
+    with Platform(home, replace(TIDEMILL.on_any_ports(), environment=settings)) as platform:
         platform.wait_ready(timeout_seconds=START_SECONDS)
         channel = grpc.insecure_channel(platform.addresses["broker"])
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
-        world = World(platform, FolderStore(home.resolve() / "bucket" / "tidemill"), publisher)
+        world = World(home, platform, FolderStore(home.resolve() / "bucket" / "tidemill"), publisher)
         path = subscriber.subscription_path(PROJECT, f"test-{uuid.uuid4().hex}")
         topic = subscriber.topic_path(PROJECT, topology.EVENTS_TOPIC)
         subscriber.create_subscription(name=path, topic=topic)

@@ -34,6 +34,16 @@ def test_a_new_spec_over_old_spans_is_the_next_dataset(world: World) -> None:
     assert told.spec_digest == a_spec(label="delay >= 10").digest()
 
 
+def test_a_row_stays_on_its_side_when_other_columns_are_left_out(world: World) -> None:
+    specify(world, a_spec(leaveOut=["leak", "carrier"]))
+    before = world.tell(a_request("monday"))
+    specify(world, a_spec(leaveOut=[]))
+    after = world.tell(a_request("tuesday"))
+
+    assert before != after
+    assert world.held_out(before)["distance"] == world.held_out(after)["distance"]
+
+
 def test_the_same_spec_over_the_same_spans_is_told_again_and_nothing_is_new(world: World) -> None:
     before = set(world.store.list("datasets/"))
     told = world.tell(a_request("monday"))

@@ -16,14 +16,14 @@ SIDES = """
 import pyarrow as pa
 from tidemill_transform.split import SplitRule
 rows = pa.RecordBatch.from_pydict({"carrier": [str(n) for n in range(24)], "distance": list(range(24))})
-rule = SplitRule(eval_share=0.5, never_features=frozenset())
+rule = SplitRule(eval_share=0.5, undecisive=frozenset())
 print("".join("e" if held_out else "t" for held_out in rule.in_eval(rows, rows)))
 """
 
 
 def sides(rows: pa.RecordBatch, without: tuple[str, ...] = ()) -> list[bool]:
     # Half the rows on each side: a changed hash shows soonest.
-    rule = SplitRule(eval_share=0.5, never_features=frozenset(without))
+    rule = SplitRule(eval_share=0.5, undecisive=frozenset(without))
     return [bool(held_out) for held_out in rule.in_eval(rows, rows)]
 
 
@@ -70,13 +70,13 @@ def test_rows_that_say_the_same_are_on_the_same_side(same: pa.RecordBatch) -> No
     assert sides(same) == sides(rows)
 
 
-def test_columns_that_are_never_features_decide_nothing() -> None:
+def test_columns_that_must_not_decide_do_not() -> None:
     rows = many(60, distance=pa.int64(), carrier=pa.string())
 
     assert sides(rows, without=("carrier",)) == sides(many(60, distance=pa.int64()))
 
 
-def test_every_column_that_may_be_a_feature_decides() -> None:
+def test_every_other_column_decides() -> None:
     rows = many(60, distance=pa.int64(), carrier=pa.string(), late=pa.bool_())
 
     for column in rows.schema.names:
@@ -96,14 +96,14 @@ def test_minus_zero_is_zero() -> None:
 def test_the_share_held_out_is_the_one_asked_for(share: float) -> None:
     rows = many(20_000, distance=pa.int64(), carrier=pa.string())
 
-    held_out = SplitRule(eval_share=share, never_features=frozenset()).in_eval(rows, rows)
+    held_out = SplitRule(eval_share=share, undecisive=frozenset()).in_eval(rows, rows)
 
     # Four standard deviations of a fair draw.
     assert abs(held_out.mean() - share) < 4 * np.sqrt(share * (1 - share) / 20_000)
 
 
 def by_group(rows: pa.RecordBatch, *columns: str) -> list[bool]:
-    rule = SplitRule(eval_share=0.5, never_features=frozenset(columns), group_by=columns)
+    rule = SplitRule(eval_share=0.5, undecisive=frozenset(columns), group_by=columns)
     return [bool(held_out) for held_out in rule.in_eval(rows, rows)]
 
 
@@ -126,7 +126,7 @@ def test_no_group_is_on_both_sides(visits: list[tuple[str, int, int]]) -> None:
 
 def test_groups_are_on_both_sides_in_the_share_asked_for() -> None:
     rows = many(20_000, patient=pa.int64(), reading=pa.string())
-    rule = SplitRule(eval_share=0.2, never_features=frozenset(), group_by=("patient",))
+    rule = SplitRule(eval_share=0.2, undecisive=frozenset(), group_by=("patient",))
 
     assert rule.in_eval(rows, rows).mean() == pytest.approx(0.2, abs=0.012)
 
@@ -141,7 +141,7 @@ def test_rows_without_a_group_are_groups_of_their_own() -> None:
 
 def test_a_group_is_one_in_spans_that_read_it_in_different_types() -> None:
     as_window = many(60, patient=pa.string())
-    rule = SplitRule(eval_share=0.5, never_features=frozenset(), group_by=("patient",))
+    rule = SplitRule(eval_share=0.5, undecisive=frozenset(), group_by=("patient",))
 
     assert (
         rule.in_eval(many(60, patient=pa.int64()), as_window).tolist()
@@ -152,13 +152,13 @@ def test_a_group_is_one_in_spans_that_read_it_in_different_types() -> None:
 def test_the_newest_rows_are_held_out_and_those_without_a_time_are_not() -> None:
     hours = pa.array([3, 1, None, 2, 3, 5], pa.timestamp("us", "UTC"))
     rows = pa.RecordBatch.from_arrays([hours], ["hour"])
-    rule = SplitRule(eval_share=0.5, never_features=frozenset(), time="hour", held_out_from=hours[0])
+    rule = SplitRule(eval_share=0.5, undecisive=frozenset(), time="hour", held_out_from=hours[0])
 
     assert rule.in_eval(rows, rows).tolist() == [True, False, False, False, True, True]
 
 
 def test_where_no_row_has_a_time_none_is_held_out() -> None:
     rows = pa.RecordBatch.from_arrays([pa.nulls(3, pa.float64())], ["hour"])
-    rule = SplitRule(eval_share=0.5, never_features=frozenset(), time="hour")
+    rule = SplitRule(eval_share=0.5, undecisive=frozenset(), time="hour")
 
     assert rule.in_eval(rows, rows).tolist() == [False] * 3

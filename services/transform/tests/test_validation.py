@@ -186,6 +186,10 @@ def test_what_differs_from_earlier_data_is_a_warning(
             numbers(range(9000, 9900), name="id", kind="int", distinct=950),
             numbers([1], name="id", kind="int", distinct=990),
         ),
+        (
+            numbers([1], name="id", kind="int"),
+            numbers(range(9000, 9900), name="id", kind="int", distinct=950),
+        ),
         (texts({}, nulls=1000), texts({}, nulls=1000)),
         (texts({}, nulls=1000, name="y"), texts({}, nulls=1000)),
         (numbers([1, 2], infinities=9), numbers([1, 2], infinities=9)),
@@ -269,21 +273,25 @@ def test_labels_that_drift_are_told(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "held_out", "expected"),
+    ("train", "held_out", "wanted", "expected"),
     [
-        (800, 200, []),
-        (900, 100, []),
-        (901, 99, ["COMPARATOR_LOW_NUM_EXAMPLES"]),
-        (600, 400, []),
-        (599, 401, ["COMPARATOR_HIGH_NUM_EXAMPLES"]),
+        (800, 200, 0.2, []),
+        (900, 100, 0.2, []),
+        (901, 99, 0.2, ["COMPARATOR_LOW_NUM_EXAMPLES"]),
+        (600, 400, 0.2, []),
+        (599, 401, 0.2, ["COMPARATOR_HIGH_NUM_EXAMPLES"]),
+        (150, 850, 0.7, []),
+        (149, 851, 0.7, ["COMPARATOR_HIGH_NUM_EXAMPLES"]),
     ],
 )
 def test_a_split_into_sides_of_other_sizes_than_wanted_is_told(
-    train: int, held_out: int, expected: list[str]
+    train: int, held_out: int, wanted: float, expected: list[str]
 ) -> None:
     report = a_report(a_profile(rows=train), a_profile(rows=held_out), a_profile())
 
-    assert [anomaly.type for anomaly in validate(report, None, a_spec())] == expected
+    anomalies = validate(report, None, a_spec(split={"evalShare": wanted}))
+
+    assert [anomaly.type for anomaly in anomalies] == expected
 
 
 @pytest.mark.parametrize(
@@ -304,7 +312,9 @@ def test_a_class_with_hardly_a_row_on_one_side_is_a_warning(classes: Any, messag
     anomalies = validate(a_report(train, held_out), None, a_spec())
 
     assert [anomaly.message for anomaly in anomalies] == ([] if message is None else [message])
-    assert {anomaly.type for anomaly in anomalies} <= {"FEATURE_TYPE_LOW_NUMBER_PRESENT"}
+    for anomaly in anomalies:
+        assert anomaly.type == "FEATURE_TYPE_LOW_NUMBER_PRESENT"
+        assert (anomaly.measured, anomaly.limit) == (dict(classes).get("b", 0), 2)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 from trainer_world import profile_of
 
 from tidemill_contracts.manifest import LABEL_COLUMN
 from tidemill_contracts.pipeline import Family
 from tidemill_contracts.profile import Feature, FeatureKind
 from tidemill_trainer.data import TrainingData, to_rows
-from tidemill_trainer.families import Examples, load_family
+from tidemill_trainer.families import Examples, Trained, load_family
+from tidemill_trainer.families.boosted_trees import BoostedTrees
 from tidemill_trainer.preprocessing.encoded import encode_rows
 from tidemill_trainer.preprocessing.plan import make_plan
 
@@ -29,15 +31,10 @@ COLUMNS: dict[str, tuple[FeatureKind, Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("family", "kind"),
-    [*(("boosted-trees", kind) for kind in COLUMNS), ("deep", "categories"), ("deep", "words")],
-)
-def test_a_column_alone_is_learned_from(family: Family, kind: str) -> None:
-    feature_kind, values = COLUMNS[kind]
-    feature = Feature(name=kind, kind=feature_kind)
-    labels = CHOICES % 2 == 1
-    table = pa.table({kind: [values[choice] for choice in CHOICES], LABEL_COLUMN: labels})
+def trained(family: Family, name: str, kind: FeatureKind, values: Any, labels: NDArray[np.bool_]) -> Trained:
+    """Train a family on one column."""
+    feature = Feature(name=name, kind=kind)
+    table = pa.table({name: values, LABEL_COLUMN: labels})
     rows = to_rows([table], [feature])
     data = TrainingData(
         pipeline="p",
@@ -49,9 +46,37 @@ def test_a_column_alone_is_learned_from(family: Family, kind: str) -> None:
         seed=1,
     )
     plan = make_plan(data)
+    return load_family(family)(Examples(plan, encode_rows(plan, rows), labels, seed=1))
 
-    model = load_family(family)(Examples(plan, encode_rows(plan, rows), labels, seed=1))
 
-    predicted = model.predict(rows.columns())
+def served(kind: FeatureKind, values: Any) -> NDArray[Any]:
+    numbers = [np.nan if value is None else value for value in values]
+    return np.array(numbers, np.float32) if kind == "numeric" else np.array(values, object)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [*(("boosted-trees", kind) for kind in COLUMNS), ("deep", "categories"), ("deep", "words")],
+)
+def test_a_column_alone_is_learned_from(family: Family, kind: str) -> None:
+    feature_kind, values = COLUMNS[kind]
+    labels = CHOICES % 2 == 1
+
+    model = trained(family, kind, feature_kind, [values[choice] for choice in CHOICES], labels)
+
+    predicted = model.predict({kind: served(feature_kind, [values[choice] for choice in CHOICES])})
     assert predicted[labels].min() > 0.7
     assert predicted[~labels].max() < 0.3
+
+
+def test_trees_know_frequent_categories_alone() -> None:
+    texts = np.array([*["few"] * 40, *["many"] * 5000, *["some"] * 4960])
+    labels = (texts == "some") | (texts == "few")
+
+    model = trained("boosted-trees", "x", "categorical", texts, labels)
+
+    assert isinstance(model, BoostedTrees)
+    assert model.plan.categories[0].vocabulary == ("many", "some")
+    many, some, few, never = model.predict({"x": served("categorical", ["many", "some", "few", "never"])})
+    assert some - many > 0.5
+    assert few == never

@@ -33,7 +33,7 @@ def in_utc(moment: datetime) -> list[int]:
     return [utc.year, utc.month, utc.day, utc.weekday(), utc.hour, utc.minute]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     moment=MOMENTS,
     offset_minutes=OFFSETS,
@@ -50,7 +50,7 @@ def test_a_point_in_time_is_read_in_utc_as_python_reads_it(
     assert read([text]) == [in_utc(aware)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(1, 9999), st.integers(0, 13), st.integers(0, 32))
 def test_a_date_is_read_if_the_calendar_has_it(year: int, month: int, day: int) -> None:
     try:
@@ -59,6 +59,15 @@ def test_a_date_is_read_if_the_calendar_has_it(year: int, month: int, day: int) 
         midnight = None
 
     assert read([f"{year:04}-{month:02}-{day:02}"]) == [midnight and in_utc(midnight)]
+
+
+def test_every_day_of_400_years_after_which_the_calendar_repeats_is_read() -> None:
+    days = [date(1850, 1, 1) + timedelta(days) for days in range(146_097)]
+
+    values, valid = in_graph(tf.constant([day.isoformat() for day in days]))
+
+    assert valid.numpy().all()
+    assert values.numpy()[:, :4].tolist() == [[day.year, day.month, day.day, day.weekday()] for day in days]
 
 
 @pytest.mark.parametrize(

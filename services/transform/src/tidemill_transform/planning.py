@@ -37,7 +37,6 @@ def make_plan(
         check_time(spec.split, columns)
     if reasons:
         raise Unfit(*reasons)
-    never_features = label.columns.union(spec.leave_out, window.restricted_columns)
     return Plan(
         spans={
             number: SpanRows(uri(window.data_name(number)), readable(span, columns))
@@ -46,7 +45,7 @@ def make_plan(
         columns=columns,
         rules=rules,
         label=label,
-        split=SplitRule.of(spec.split, never_features),
+        split=SplitRule.of(spec.split, label.columns.union(window.restricted_columns)),
         slices=spec.slices,
         folder=uri(layout.dataset(window.pipeline, window.dataset_id, "")).rstrip("/"),
         beam_options=beam_options,

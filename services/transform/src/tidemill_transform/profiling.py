@@ -16,9 +16,9 @@ from tidemill_transform.slices import SliceSketch
 from tidemill_transform.split import Hashes
 from tidemill_transform.task import LABEL_TYPES
 
-# Batches wait until there are so many cells: looking at a column costs the same for one row as for thousands.
-PENDING_CELLS = 2_000_000
+# Batches wait until there are so many: looking at a column costs the same for one row as for thousands.
 PENDING_ROWS = 65_536
+PENDING_BYTES = 32 << 20
 # Different texts that are counted exactly: in one column, and in all of them together.
 COUNTED_TEXTS = 32_768
 COUNTED_TEXTS_OF_ALL = 4_000_000
@@ -47,12 +47,14 @@ class TableSketch:
         self._sample = RowSample(self._schema)
         self._pending: list[tuple[Hashes, pa.RecordBatch]] = []
         self._pending_rows = 0
+        self._pending_bytes = 0
 
     def update(self, keys: Hashes, rows: pa.RecordBatch) -> None:
         """Add one batch of labelled rows; `keys` are hashes of where each stands."""
         self._pending.append((keys, rows.select(self._schema.names)))
         self._pending_rows += rows.num_rows
-        if self._pending_rows >= min(PENDING_ROWS, PENDING_CELLS // len(self._schema)):
+        self._pending_bytes += rows.nbytes
+        if self._pending_rows >= PENDING_ROWS or self._pending_bytes >= PENDING_BYTES:
             self._look()
 
     def merge(self, other: Self) -> None:
@@ -92,7 +94,7 @@ class TableSketch:
             return
         keys = np.concatenate([keys for keys, _ in self._pending])
         rows = pa.Table.from_batches([rows for _, rows in self._pending], self._schema).combine_chunks()
-        self._pending, self._pending_rows = [], 0
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         self.rows += rows.num_rows
         self.label.update(_array(rows, LABEL_COLUMN))
         for sketch in self.columns:

@@ -3,7 +3,9 @@
 By default a hash of the row decides, so that the same row is on the same side in every span, dataset version
 and process, and no evaluation row is ever trained on. A null adds nothing to the hash and numbers are hashed
 as 64-bit floats: a span that lacks a column, or reads it as integers, agrees with one that has it empty, or
-as fractions. Points in time decide nothing.
+as fractions. Points in time decide nothing. Columns that a spec leaves out do: another spec must not move
+rows that the champion was trained on to where it is measured. Where copies of a row differ in a column that
+names them, `groupBy` the others.
 
 Groups are hashed as the window has them, where one group has one spelling. Time decides within a window only:
 the cutoff moves on with every new span.
@@ -36,22 +38,22 @@ Sides = npt.NDArray[np.bool_]
 class SplitRule:
     """How rows are divided.
 
-    `never_features` decide nothing, unless they are named: `group_by` for groups, or `time` for the column of
+    `undecisive` columns decide nothing, unless they are named: `group_by` for groups, or `time` for that of
     which values from `held_out_from` on are held out; None holds out none.
     """
 
     eval_share: float
-    never_features: frozenset[str]
+    undecisive: frozenset[str]
     group_by: tuple[str, ...] = ()
     time: str | None = None
     held_out_from: pa.Scalar | None = None
 
     @classmethod
-    def of(cls, split: Split, never_features: Iterable[str]) -> Self:
+    def of(cls, split: Split, undecisive: Iterable[str]) -> Self:
         """Return the rule that a spec asks for; by time, it still lacks from when on."""
         return cls(
             eval_share=split.eval_share,
-            never_features=frozenset(never_features),
+            undecisive=frozenset(undecisive),
             group_by=split.group_by,
             time=split.time,
         )
@@ -82,7 +84,7 @@ class SplitRule:
         return [
             field.name
             for field in schema
-            if field.name not in self.never_features and not pa.types.is_timestamp(field.type)
+            if field.name not in self.undecisive and not pa.types.is_timestamp(field.type)
         ]
 
 

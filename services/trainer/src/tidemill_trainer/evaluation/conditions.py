@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill_trainer.evaluation.parts import divide
+from tidemill_trainer.evaluation.parts import divide, is_number
 from tidemill_trainer.evaluation.scored import FloatArray, Indices
 
 TEXT_PARTS = 15
@@ -37,7 +37,7 @@ def conditions_on(column: str, values: NDArray[Any]) -> Conditions | None:
 
     A number can be in a range, or beyond a bound; a text can be one of the most frequent values, or be rare.
     """
-    parts = divide(column, values, TEXT_PARTS if values.dtype.kind == "O" else NUMBER_PARTS)
+    parts = divide(column, values, NUMBER_PARTS if is_number(values) else TEXT_PARTS)
     width, ranges = len(parts.conditions), len(parts.bounds) + 1
     if width == 1:
         return None

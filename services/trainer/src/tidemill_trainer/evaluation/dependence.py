@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tidemill_contracts.profile import ProfileModel
 from tidemill_trainer.evaluation.importance import Predict
+from tidemill_trainer.evaluation.parts import is_number
 from tidemill_trainer.evaluation.scored import Columns
 
 CURVES = 10
@@ -49,7 +50,7 @@ def partial_dependence(
         seed: Of the drawing.
     """
     values = columns[column]
-    grid = _number_grid(values, points) if values.dtype.kind in "fiub" else _text_grid(values, points)
+    grid = _number_grid(values, points) if is_number(values) else _text_grid(values, points)
     rows = np.sort(np.random.default_rng(seed).permutation(len(values))[:max_rows])
     inputs = {name: np.tile(column_values[rows], len(grid)) for name, column_values in columns.items()}
     answers = predict({**inputs, column: np.repeat(grid, len(rows))})

@@ -75,31 +75,24 @@ def measure_fairness(
         raise ValueError(f"expected a binary task, whose rows are selected or not, received {scored.task}")
     parts = divide_by_all(columns, names, MAX_GROUPS)
     members = [np.flatnonzero(parts.codes == code) for code in range(len(parts.conditions))]
-    measured = {
-        condition: rows
-        for condition, rows in zip(parts.conditions, members, strict=True)
-        if len(rows) >= min_rows
-    }
-    gaps = _estimate_gaps(scored, [*measured.values()], threshold, how) if len(measured) > 1 else {}
+    groups = [
+        (condition, rows) for condition, rows in zip(parts.conditions, members, strict=True) if len(rows)
+    ]
+    measured = [(condition, rows) for condition, rows in groups if len(rows) >= min_rows]
+    gaps = _estimate_gaps(scored, [rows for _, rows in measured], threshold, how)
     ratio = gaps.get("demographic_parity_ratio")
     return Fairness(
         columns=tuple(names),
         threshold=threshold,
         groups=tuple(
             GroupRates(
-                condition=condition,
-                rows=len(rows),
-                rates=_estimate_rates(scored.take(rows), threshold, how),
+                condition=condition, rows=len(rows), rates=_estimate_rates(scored.take(rows), threshold, how)
             )
-            for condition, rows in measured.items()
+            for condition, rows in measured
         ),
         gaps=gaps,
         four_fifths=ratio.value >= FOUR_FIFTHS if ratio else None,
-        unmeasured=tuple(
-            (condition, len(rows))
-            for condition, rows in zip(parts.conditions, members, strict=True)
-            if 0 < len(rows) < min_rows
-        ),
+        unmeasured=tuple((condition, len(rows)) for condition, rows in groups if len(rows) < min_rows),
     )
 
 
@@ -110,6 +103,8 @@ def _estimate_rates(group: Scored, threshold: float, how: Resampling) -> dict[st
 def _estimate_gaps(
     scored: Scored, members: Sequence[Indices], threshold: float, how: Resampling
 ) -> dict[str, Estimate]:
+    if len(members) < 2:
+        return {}
     together = scored.take(np.concatenate(members))
     group = np.repeat(np.arange(len(members)), [len(rows) for rows in members])
 

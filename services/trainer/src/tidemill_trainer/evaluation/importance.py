@@ -95,15 +95,7 @@ def permutation_importance(
         shuffled[unit] += [measured] if measured else []
     drops = {unit: _drop(whole, found, rows, name) for unit, found in shuffled.items()}
     features = [
-        FeatureImportance(
-            name=unit,
-            columns=units[unit],
-            drop=drop,
-            repeats=len(shuffled[unit]),
-            is_useless=drop.low <= 0 and drop.value < NEGLIGIBLE * abs(whole.value),
-        )
-        for unit, drop in drops.items()
-        if drop
+        _describe(unit, units[unit], drop, len(shuffled[unit]), whole) for unit, drop in drops.items() if drop
     ]
     return Importance(
         metric=name,
@@ -148,3 +140,10 @@ def _drop(whole: Influence, shuffled: Sequence[Influence], rows: Scored, metric:
     moved: FloatArray = np.mean([found.rows for found in shuffled], axis=0)
     tested = against_zero(sign * (whole.value - value), sign * (whole.rows - moved), rows, confidence=0.95)
     return tested[0] if tested else None
+
+
+def _describe(
+    name: str, columns: tuple[str, ...], drop: Estimate, repeats: int, whole: Influence
+) -> FeatureImportance:
+    is_useless = drop.low <= 0 and drop.value < NEGLIGIBLE * abs(whole.value)
+    return FeatureImportance(name=name, columns=columns, drop=drop, repeats=repeats, is_useless=is_useless)

@@ -42,9 +42,14 @@ def divide(column: str, values: NDArray[Any], most: int) -> Parts:
 
     A number of at most 24 different values is cut by these.
     """
-    if values.dtype.kind in "fiub":
+    if is_number(values):
         return _divide_numbers(column, values, most)
     return _divide_texts(column, values, most)
+
+
+def is_number(values: NDArray[Any]) -> bool:
+    """Say whether a column holds numbers (or bools), and not texts."""
+    return values.dtype.kind in "fiub"
 
 
 def divide_by_all(columns: Columns, names: Sequence[str], most: int) -> Parts:
