@@ -20,10 +20,14 @@ def records(first: int) -> list[dict[str, Any]]:
     """Real flights as records, each with someone's address beside it."""
     rows = csv.DictReader(io.StringIO(flights(first, ROWS).decode()))
     return [
-        {name: int(value) if value.lstrip("-").isdigit() else value for name, value in row.items() if value != "NA"}
+        {name: typed(cell) for name, cell in row.items() if cell != "NA"}
         | {"contact_email": PERSONAL.format(number=number)}
         for number, row in enumerate(rows)
     ]
+
+
+def typed(cell: str) -> int | str:
+    return int(cell) if cell.lstrip("-").isdigit() else cell
 
 
 def transformed(world: World, pipeline: str, dataset: int) -> Event:

@@ -44,8 +44,8 @@ class NumericProfile(ProfileModel):
 class CategoricalProfile(ProfileModel):
     """The most frequent values of a column and how often each occurs, most frequent first.
 
-    Lengths are of the column's texts, in bytes of UTF-8; words are what spaces part. Where there are very many
-    different values, the counts are estimates from a sample of rows.
+    Lengths are of the column's texts, in bytes of UTF-8; words are what spaces part. Where there are very
+    many different values, the counts are estimates from a sample of rows.
     """
 
     vocabulary: tuple[tuple[str, int], ...]
