@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from profile_world import a_label, numbers, profile_of, texts
 
-from tidemill_contracts.profile import LabelProfile
-from tidemill_transform.distances import (
+from tidemill_contracts.distances import (
     MIN_VALUES,
     Distance,
     between_columns,
     between_labels,
+    in_common_bins,
     jensen_shannon,
     l_infinity,
     missing,
 )
+from tidemill_contracts.profile import LabelProfile, NumericProfile
 
 RANDOM = np.random.default_rng(7)
 
@@ -109,6 +110,32 @@ def test_few_rows_of_one_distribution_are_not_taken_for_two(rows: int) -> None:
     assert max(divergence(*RANDOM.normal(size=(2, rows))) for _ in range(20)) < 0.15
 
 
+def test_what_lies_between_two_quantiles_counts_half_for_either() -> None:
+    one = NumericProfile(minimum=0, maximum=10, mean=5, stddev=1, quantiles=(0, 5, 10))
+    other = NumericProfile(minimum=0, maximum=10, mean=5, stddev=1, quantiles=(0, 10))
+
+    shares, other_shares = in_common_bins(one, other)
+
+    assert shares.tolist() == [0.25, 0.5, 0.25]
+    assert other_shares.tolist() == [0.5, 0, 0.5]
+
+
+def test_bins_hold_a_tenth_of_both_sides_and_what_is_frequent_has_its_own() -> None:
+    one = numbers(range(100)).numeric
+    other = numbers([50] * 100).numeric
+    assert one is not None
+    assert other is not None
+
+    shares, other_shares = in_common_bins(one, one)
+    frequent, alone = in_common_bins(one, other)
+
+    assert len(shares) == 10
+    assert shares.min() >= 0.05
+    assert alone.max() == pytest.approx(1)
+    assert frequent[alone.argmax()] == pytest.approx(0.01)
+    assert np.array_equal(shares, other_shares)
+
+
 def test_infinite_numbers_are_a_bin_of_their_own() -> None:
     whole = numbers(range(100), rows=100)
     half_infinite = numbers(range(100), rows=200, infinities=100)
@@ -146,6 +173,13 @@ def test_texts_are_compared_by_their_shares_of_the_values() -> None:
     assert between_columns(one, other) == Distance("l_infinity", 0.5, "b")
 
 
+def test_only_values_count_and_missing_ones_do_not() -> None:
+    one, other = texts({"a": 30, "b": 30}, nulls=40), texts({"a": 49}, nulls=51)
+
+    assert between_columns(one, other) is None
+    assert between_columns(one, one) == Distance("l_infinity", 0, "a")
+
+
 def test_too_few_values_are_not_compared_nor_are_texts_with_numbers() -> None:
     few, enough = texts({"a": MIN_VALUES - 1}), texts({"b": MIN_VALUES})
 
@@ -170,6 +204,7 @@ def test_missing_values_are_compared_by_their_share_of_the_rows(
     ("one", "other", "expected"),
     [
         ({"classes": (("false", 50), ("true", 50))}, {"classes": (("false", 80), ("true", 20))}, 0.3),
+        ({"classes": (("false", 0), ("true", 50))}, {"classes": (("false", 50), ("true", 0))}, 1),
         ({"classes": (("false", 20), ("true", 29))}, {"classes": (("false", 80), ("true", 20))}, None),
         (
             {"task": "regression", "numeric": numbers([0] * 9).numeric},

@@ -195,6 +195,17 @@ def test_one_outlier_leaves_the_others_room() -> None:
     assert "… 1e+12" in page
 
 
+@pytest.mark.parametrize("kind", ["int", "float"])
+def test_bars_of_whole_numbers_are_as_high_as_their_shares_wherever_they_stand(kind: Any) -> None:
+    values = np.array([-5, *[40, 41] * 100, 56], kind)
+
+    page = html_of(findings_of(a_report(profile_of({"n": values}))))
+
+    (path,) = re.findall(r'<path class="new" d="([^"]+)"', page)
+    heights = [64 - float(top) for top in re.findall(r"V([\d.]+)", path)]
+    assert len([height for height in heights if height > 60]) in (1, 2)
+
+
 def test_a_very_wide_table_of_many_texts_has_a_page_that_can_be_opened() -> None:
     vocabulary = {f"{HOSTILE}{place}": 10_000 - place for place in range(10_000)}
     columns = [texts(vocabulary, name=f"{place} {HOSTILE * 9}") for place in range(250)]

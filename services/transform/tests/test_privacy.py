@@ -62,7 +62,7 @@ def test_what_an_earlier_span_has_in_clear_is_not_used_once_it_is_hashed(world: 
 
 def test_rows_of_which_nothing_may_be_read_any_more_are_rows_still(world: World) -> None:
     spec = a_spec(label="email < 'h:2'", leaveOut=[])
-    clear = {"email": [f"h:{row % 30}" for row in range(ROWS)]}
+    clear: Columns = {"email": [f"h:{row % 30}" for row in range(ROWS)]}
     a_span(world.store, clear, types={"email": "string"}, spec=spec)
     later = passengers(hashed=True, first=ROWS)
     told = world.tell(

@@ -18,7 +18,7 @@ from tidemill_transform.columns import schema_of
 from tidemill_transform.profiling import COUNTED_TEXTS, TableSketch
 from tidemill_transform.row_sample import SAMPLE_ROWS
 from tidemill_transform.sketches import MAX_COUNTED_BYTES
-from tidemill_transform.slices import MAX_COUNTED_SLICES
+from tidemill_transform.slices import MAX_COUNTED_PARTS
 from tidemill_transform.split import row_keys
 from tidemill_transform.task import LABEL_TYPES
 
@@ -310,11 +310,24 @@ def test_the_rows_of_a_slice_are_counted_where_the_sample_has_but_some() -> None
 def test_the_most_frequent_slices_are_told_and_none_where_there_are_too_many() -> None:
     some = np.repeat(np.arange(100), np.arange(100, 200))
     few = profile_of(hour=some)
-    many = profile_of(hour=np.arange(MAX_COUNTED_SLICES + 1))
+    many = profile_of(hour=np.arange(MAX_COUNTED_PARTS + 1))
 
     hours = [part.values[1] for part in few.slices if part.columns == ("late", "hour")]
     assert hours == [str(hour) for hour in range(99, 49, -1)]
     assert [part for part in many.slices if part.columns == ("late", "hour")] == []
+
+
+def test_a_long_text_is_in_the_slice_of_none_and_may_name_a_class() -> None:
+    long = "x" * (MAX_COUNTED_BYTES + 1)
+    rows = [{"carrier": carrier, LABEL_COLUMN: long} for carrier in (long, None, "UA")]
+
+    sketch = sketch_of(pa.RecordBatch.from_pylist(rows, schema("multiclass")), task="multiclass")
+
+    parts = [part for part in sketch.profile().slices if part.columns == ("carrier",)]
+    assert [(part.values, part.label.classes) for part in parts] == [
+        ((None,), ((long, 2),)),
+        (("UA",), ((long, 1),)),
+    ]
 
 
 def test_a_regression_label_is_profiled_as_numbers() -> None:

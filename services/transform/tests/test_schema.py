@@ -36,6 +36,7 @@ def inferred(*columns: ColumnProfile) -> ColumnSpec:
         ([texts({"b": 11, "a": 9}, nulls=1)], ColumnSpec(type="string", values=("a", "b"))),
         ([texts({"b": 10}), texts({"a": 10})], ColumnSpec(type="string", required=True, values=("a", "b"))),
         ([texts({"b": 10, "a": 9})], ColumnSpec(type="string", required=True)),
+        ([texts({"b": 10, "a": 9}, nulls=9)], ColumnSpec(type="string")),
         ([texts({"b": 2000}, distinct=2)], ColumnSpec(type="string", required=True)),
         ([texts({str(n): 10 for n in range(MAX_VALUES + 1)})], ColumnSpec(type="string", required=True)),
     ],

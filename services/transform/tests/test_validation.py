@@ -78,6 +78,31 @@ def test_what_contradicts_the_schema_of_the_pipeline_blocks(
     assert anomalies[0].message.startswith("expected ")
 
 
+def test_texts_that_are_none_of_the_known_are_told_with_their_share_of_the_values() -> None:
+    others = {f"{place}{'x' * 99}": 50 for place in range(7)}
+    column = texts({"UA": 650, **others}, nulls=1000)
+
+    (anomaly,) = against_schema(column, values=["UA"])
+
+    assert (anomaly.measured, anomaly.limit) == (0.35, 0)
+    assert f"received '0{'x' * 39}', " in anomaly.message
+    assert f"'4{'x' * 39}' and 2 others in 35.00% of the values" in anomaly.message
+
+
+def test_five_unknown_texts_are_all_told() -> None:
+    (anomaly,) = against_schema(texts(dict.fromkeys("abcde", 200)), values=["UA"])
+
+    assert "received 'a', 'b', 'c', 'd', 'e' in 100.00% of the values" in anomaly.message
+
+
+def test_the_share_of_rows_that_have_a_value_is_told_and_that_of_values_that_come_again() -> None:
+    (missing,) = against_schema(numbers([1], rows=1000, nulls=250), required=True)
+    (again,) = against_schema(numbers([1]).model_copy(update={"repeated_share": 0.25}), unique=True)
+
+    assert (missing.measured, missing.limit) == (0.75, 1)
+    assert (again.measured, again.limit) == (0.25, 0)
+
+
 @pytest.mark.parametrize(
     ("column", "known"),
     [
@@ -224,8 +249,33 @@ def test_what_differs_between_the_sides_of_the_split_is_a_warning(
     assert told(between_sides(held_out, train)) == [(kind, "skew", "warn")]
 
 
-def test_one_value_that_is_on_one_side_only_may_be_chance() -> None:
-    assert between_sides(texts({}, nulls=250), texts({"UA": 49}, nulls=951)) == []
+@pytest.mark.parametrize(("rows", "is_compared"), [(49, False), (50, True)])
+def test_few_rows_are_not_compared(rows: int, is_compared: bool) -> None:  # noqa: FBT001
+    some, other = texts({"a": rows}), texts({"b": 1000})
+    report = a_report(a_profile(other), a_profile(some, rows=rows), a_profile(some, rows=rows))
+
+    anomalies = validate(report, a_profile(other), a_spec())
+
+    high = {anomaly.against for anomaly in anomalies if anomaly.type == "COMPARATOR_L_INFTY_HIGH"}
+    assert high == ({"drift", "skew"} if is_compared else set())
+
+
+def test_hashes_are_unique_as_their_values_are() -> None:
+    profile = profile_of({"x": ["a", "a", *map(str, range(98))]})
+    spec = a_spec(columns={"x": {"unique": True, "type": "int"}})
+
+    anomalies = validate(a_report(profile), None, spec, restricted=["x"])
+
+    assert told([*anomalies]) == [("FEATURE_TYPE_LOW_UNIQUE", "schema", "block")]
+    assert "'a'" not in anomalies[0].message
+
+
+@pytest.mark.parametrize(("values", "is_chance"), [(39, True), (40, False)])
+def test_values_that_are_on_one_side_only_may_be_chance_if_they_are_few(values: int, is_chance: bool) -> None:  # noqa: FBT001
+    """Of 40 in 1,000 training rows, 10 would be expected in 250 evaluation rows."""
+    anomalies = between_sides(texts({}, nulls=250), texts({"UA": values}, nulls=1000 - values))
+
+    assert (anomalies == []) is is_chance
 
 
 @pytest.mark.parametrize(
@@ -248,6 +298,13 @@ def test_the_limit_of_drift_is_that_of_the_column_or_else_of_all(spec: Any, expe
     anomalies = against_earlier(texts({"UA": 600, "AA": 400}), texts({"UA": 200, "AA": 800}), **spec)
 
     assert [anomaly.type for anomaly in anomalies] == expected
+
+
+def test_shares_of_missing_values_are_told() -> None:
+    (anomaly,) = against_earlier(numbers([1], nulls=500), numbers([1], nulls=100))
+
+    assert (anomaly.measured, anomaly.limit) == (0.4, 0.3)
+    assert "received 50.00% in the newest span and 10.00% in earlier data" in anomaly.message
 
 
 def test_a_distance_is_told_with_its_limit_and_what_differs_most() -> None:

@@ -21,7 +21,7 @@ BINS = 10
 # With fewer values than this on a side, what differs is mostly chance.
 MIN_VALUES = 50
 
-# So that 0.5 - 0.2 is not above 0.3.
+# So that 0.5 - 0.2 is not above 0.3, nor ten times 0.01 below 0.1.
 DIGITS = 9
 
 Metric = Literal["l_infinity", "jensen_shannon"]
@@ -110,7 +110,7 @@ def _bins(masses: Floats) -> list[int]:
     bins: list[int] = []
     number, filled = 0, 0.0
     for mass in masses:
-        if filled and (filled >= 1 / BINS or mass >= 1 / BINS):
+        if filled and round(max(filled, mass), DIGITS) >= 1 / BINS:
             number, filled = number + 1, 0.0
         bins.append(number)
         filled += mass

@@ -5,11 +5,7 @@ from dataclasses import dataclass
 
 from tidemill_contracts.anomaly import Anomaly, AnomalyType, Comparison
 from tidemill_contracts.columns import ColumnSpec
-from tidemill_contracts.manifest import LABEL_COLUMN
-from tidemill_contracts.pipeline import Distances, PipelineSpec
-from tidemill_contracts.profile import ColumnProfile, Profile
-from tidemill_transform.anomalies import TOLD_CHARACTERS, found
-from tidemill_transform.distances import (
+from tidemill_contracts.distances import (
     MIN_VALUES,
     Distance,
     Metric,
@@ -17,6 +13,10 @@ from tidemill_transform.distances import (
     between_labels,
     missing,
 )
+from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_contracts.pipeline import Distances, PipelineSpec
+from tidemill_contracts.profile import ColumnProfile, Profile
+from tidemill_transform.anomalies import TOLD_CHARACTERS, found
 from tidemill_transform.identifiers import names_rows
 
 HIGH: dict[Metric, AnomalyType] = {
@@ -29,6 +29,8 @@ MISSING: dict[Comparison, AnomalyType] = {
     "skew": "COMPARATOR_TREATMENT_DATA_MISSING",
 }
 CONTROL_MISSING: AnomalyType = "COMPARATOR_CONTROL_DATA_MISSING"
+# With fewer values to expect, there may be none by chance.
+MIN_EXPECTED = 10
 SIDES: dict[Comparison, tuple[str, str]] = {
     "drift": ("the newest span", "earlier data"),
     "skew": ("the evaluation rows", "the training rows"),
@@ -45,7 +47,9 @@ class Comparator:
     restricted: Collection[str]
 
     def __call__(self, treatment: Profile, control: Profile) -> Iterator[Anomaly]:
-        """Yield in what the first differs from the second by more than the limits."""
+        """Yield in what the first differs from the second by more than the limits; nothing of few rows."""
+        if min(treatment.rows, control.rows) < MIN_VALUES:
+            return
         earlier = {column.name: column for column in control.columns}
         for column in treatment.columns:
             if column.name in earlier and self._is_compared(column.name):
@@ -75,7 +79,7 @@ class Comparator:
         """Yield that a column has values on one side only, unless that may be chance."""
         sides = ((new, old, MISSING[self.against]), (old, new, CONTROL_MISSING))
         for side, (one, other, kind) in zip(SIDES[self.against], sides, strict=True):
-            if one.rows == one.nulls and other.rows - other.nulls >= MIN_VALUES:
+            if one.rows == one.nulls and (1 - other.nulls / other.rows) * one.rows >= MIN_EXPECTED:
                 message = f"expected values of {new.name} in {side}, received none"
                 yield found(kind, new.name, message, self.against)
 

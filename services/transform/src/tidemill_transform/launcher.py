@@ -43,4 +43,3 @@ def plan_of(bucket_url: str, pipeline: str, spec_digest: str, span: int, beam_op
     spec = parse_pipeline(store.read(layout.pinned_spec(pipeline, spec_digest))).spec
     window = read_window(store, pipeline, spec_digest, span, spec)
     return make_plan(window, spec, store.uri, tuple(beam_options))
-

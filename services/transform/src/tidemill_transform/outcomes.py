@@ -82,7 +82,7 @@ class Outcomes:
         return DatasetRejected.model_validate_json(self.store.read(self._name(REJECTION_FILE)))
 
     def _keep(self, findings: Findings) -> None:
-        """Store profiles and schema: the first ones stay, as means differ in their last digits from pass to pass."""
+        """Store profiles and schema; the first stay: means differ in their last digits from pass to pass."""
         report = findings.report
         for file, profile in (
             (PROFILE_FILE, report.train),

@@ -41,7 +41,7 @@ class TableSketch:
         self.label = LabelSketch(label_task)
         counted = min(COUNTED_TEXTS, COUNTED_TEXTS_OF_ALL // max(1, len(columns)))
         self.columns = [ColumnSketch(column, counted) for column in columns]
-        self.slices = [SliceSketch(names, label_task) for names in slices]
+        self.slices = [SliceSketch(names, label_task) for names in slices if names]
         label_field = pa.field(LABEL_COLUMN, LABEL_TYPES[label_task])
         self._schema = schema_of(columns).append(label_field)
         self._sample = RowSample(self._schema)

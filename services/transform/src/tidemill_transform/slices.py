@@ -3,7 +3,7 @@
 How many rows a part has, and of which class, is counted exactly; all else is read from the sampled rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Self
 
@@ -16,8 +16,8 @@ from tidemill_transform.column_sketch import PART, ColumnSketch
 from tidemill_transform.label_sketch import LabelSketch, label_of_classes
 from tidemill_transform.sketches import MAX_COUNTED_BYTES
 
-# Columns that divide the rows into more parts than this are too fine to be looked at: no part is told.
-MAX_COUNTED_SLICES = 10_000
+# Columns that divide the rows, by class, into more parts than this are too fine to look at: none is told.
+MAX_COUNTED_PARTS = 20_000
 
 Values = tuple[str | None, ...]
 
@@ -26,32 +26,37 @@ class SliceSketch:
     """How many rows have which values of some columns; a null, or a text too long to be counted, is None."""
 
     def __init__(self, columns: Sequence[str], task: Task) -> None:
-        self.columns = tuple(columns)
+        self.columns = tuple(dict.fromkeys(columns))
         self._task = task
-        self._classes: dict[Values, dict[str, int]] | None = {}
+        self._rows: dict[tuple[Values, str], int] | None = {}
 
     def update(self, rows: pa.Table) -> None:
         """Add labelled rows."""
+        if self._rows is None:
+            return
         keys = [*self.columns] if self._task == "regression" else [*self.columns, LABEL_COLUMN]
         groups = rows.select(keys).group_by(keys, use_threads=False).aggregate([([], "count_all")])
-        texts = [_texts(groups[name]).to_pylist() for name in keys]
-        classes = [""] * len(groups) if self._task == "regression" else texts.pop()
-        for *values, name, times in zip(*texts, classes, groups["count_all"].to_pylist(), strict=True):
-            self._add(tuple(values), {name: times})
+        texts = [_texts(groups[name]).to_pylist() for name in self.columns]
+        classes = [""] * len(groups)
+        if self._task != "regression":
+            classes = pc.cast(groups[LABEL_COLUMN], pa.string()).to_pylist()
+        parts = zip(zip(*texts, strict=True), classes, strict=True)
+        self._add(zip(parts, groups["count_all"].to_pylist(), strict=True))
 
     def merge(self, other: Self) -> None:
         """Add the rows another has seen."""
-        if other._classes is None:
-            self._classes = None
+        if other._rows is None:
+            self._rows = None
         else:
-            for values, classes in other._classes.items():
-                self._add(values, classes)
+            self._add(other._rows.items())
 
     def profiles(self, sample: pa.Table, columns: Sequence[Column], most: int) -> Iterator[SliceProfile]:
         """Summarise the parts with most rows; ties are in the order of their values, null first."""
-        by_rows = sorted((self._classes or {}).items(), key=_order)
+        parts: dict[Values, dict[str, int]] = {}
+        for (values, name), rows in (self._rows or {}).items():
+            parts.setdefault(values, {})[name] = rows
         sampled_texts = [_texts(sample[name]) for name in self.columns]
-        for values, classes in by_rows[:most]:
+        for values, classes in sorted(parts.items(), key=_order)[:most]:
             matches = (_equal(texts, value) for texts, value in zip(sampled_texts, values, strict=True))
             rows = sample.filter(reduce(pc.and_, matches)).combine_chunks()
             yield SliceProfile(
@@ -70,14 +75,13 @@ class SliceSketch:
         label.update(labels)
         return label.profile(labels, PART)
 
-    def _add(self, values: Values, classes: Mapping[str, int]) -> None:
-        if self._classes is None:
+    def _add(self, counted: Iterable[tuple[tuple[Values, str], int]]) -> None:
+        if self._rows is None:
             return
-        counted = self._classes.setdefault(values, {})
-        for name, rows in classes.items():
-            counted[name] = counted.get(name, 0) + rows
-        if len(self._classes) > MAX_COUNTED_SLICES:
-            self._classes = None
+        for part, rows in counted:
+            self._rows[part] = self._rows.get(part, 0) + rows
+        if len(self._rows) > MAX_COUNTED_PARTS:
+            self._rows = None
 
 
 def _profile(column: Column, rows: pa.Table) -> ColumnProfile:

@@ -14,7 +14,7 @@ from tidemill_transform.sketches import Floats
 BINS = 30
 WIDTH, HEIGHT = 300, 64
 # Whole numbers of so small a range have a bar each.
-MAX_WHOLE_BARS = 60
+MAX_WHOLE_BARS = 64
 MAX_EXACT = 2**50
 # An extreme this far out, in ranges of all but the outermost values, would leave no room for the others.
 FAR_OUT = 0.5
@@ -84,13 +84,13 @@ def _bar(name: str, part: float) -> Element:
 def _edges(known: Sequence[NumericProfile], kind: ColumnType) -> Floats:
     """Return the edges of bins for all numbers but far outliers, which are in the outermost bins."""
     least, greatest = min(each.minimum for each in known), max(each.maximum for each in known)
+    if kind == "int" and greatest - least < MAX_WHOLE_BARS and max(-least, greatest) < MAX_EXACT:
+        return np.arange(least - 0.5, greatest + 1)
     inner_least = min(each.quantiles[1] for each in known)
     inner_greatest = max(each.quantiles[-2] for each in known)
     room = FAR_OUT * (inner_greatest - inner_least)
     least = least if least >= inner_least - room else inner_least
     greatest = greatest if greatest <= inner_greatest + room else inner_greatest
-    if kind == "int" and greatest - least < MAX_WHOLE_BARS and max(-least, greatest) < MAX_EXACT:
-        return np.arange(least - 0.5, greatest + 1)
     if greatest == least:
         return np.array([least - 0.5, least + 0.5])
     # Quarters, because the range of two floats may be no float.
@@ -102,7 +102,8 @@ def _shares(numeric: NumericProfile, edges: Floats) -> Floats:
 
     Quantiles tell little of numbers that are all the same few: those have a bin each in the histogram.
     """
-    if len(numeric.histogram) == numeric.maximum - numeric.minimum + 1 and edges[1] - edges[0] == 1:
+    is_whole = len(numeric.histogram) == numeric.maximum - numeric.minimum + 1
+    if is_whole and edges[0] < numeric.minimum and edges[1] - edges[0] == 1:
         shares = np.zeros(len(edges) - 1)
         first = int(numeric.minimum - edges[0])
         shares[first : first + len(numeric.histogram)] = numeric.histogram

@@ -6,8 +6,8 @@ from functools import cached_property
 from operator import itemgetter
 from xml.etree.ElementTree import Element
 
+from tidemill_contracts.distances import between_columns, missing
 from tidemill_contracts.profile import ColumnProfile
-from tidemill_transform.distances import between_columns, missing
 from tidemill_transform.picture.charts import Shares, frequencies, spread
 from tidemill_transform.picture.figures import count, figure, share
 from tidemill_transform.picture.html import Child, node, shown
