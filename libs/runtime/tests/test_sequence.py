@@ -1,5 +1,6 @@
 """Rules of sequences: every key one number, every number one key, without gaps, whoever asks."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +37,30 @@ def test_many_at_once_get_distinct_numbers_without_gaps(sequence: Sequence) -> N
     assert {keys[index]: number for index, number in enumerate(numbers)} == {
         key: number for number, key in sequence.keys().items()
     }
+
+
+class Overtaken(FolderStore):
+    """A store that is slow to list, so that others come first, once."""
+
+    def __init__(self, folder: Path, first: Callable[[], object]) -> None:
+        super().__init__(folder)
+        self._first = [first]
+
+    def list(self, prefix: str) -> list[str]:
+        if self._first:
+            self._first.pop()()
+        return super().list(prefix)
+
+
+def test_a_key_gets_no_second_number_from_one_who_was_overtaken(sequence: Sequence, tmp_path: Path) -> None:
+    def others() -> None:
+        for key in ("k", "another"):
+            sequence.allocate(key)
+
+    slow = Sequence(Overtaken(tmp_path, others), "spans", "flights")
+
+    assert slow.allocate("k") == 1
+    assert sequence.keys() == {1: "k", 2: "another"}
 
 
 def test_a_kill_between_number_and_key_gives_the_key_no_second_number(sequence: Sequence) -> None:

@@ -15,7 +15,7 @@ import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tidemill_contracts import tfserving
@@ -44,6 +44,11 @@ ROWS = st.lists(
 
 def table_of(rows: Sequence[Sequence[object]]) -> Table:
     return {name: [row[index] for row in rows] for index, name in enumerate(TYPES)}
+
+
+def assume_nothing_personal(span: SpanFiles) -> None:
+    """Pass over columns that happen to look like card numbers, say: those are not kept as they are."""
+    assume(all(column.pii is None for column in span.columns))
 
 
 def read(content: bytes) -> tuple[SpanFiles, Table]:
@@ -113,6 +118,7 @@ def test_a_typed_file_gives_back_its_values_and_types(
 ) -> None:
     table = table_of(rows)
     span, received = read(write(table))
+    assume_nothing_personal(span)
 
     assert received == table
     assert {each.name: each.type for each in span.columns} == TYPES
@@ -135,6 +141,7 @@ def test_a_csv_file_gives_back_its_values_and_types_whatever_its_dialect(
     writer.writerows([tuple(TYPES), *rows])
     table = table_of(rows)
     span, received = read(text.getvalue().encode(encoding))
+    assume_nothing_personal(span)
 
     assert received == table
     assert {each.name: each.type for each in span.columns} == TYPES
@@ -150,6 +157,7 @@ def test_a_csv_file_gives_back_its_values_and_types_whatever_its_dialect(
 def test_a_tfrecord_file_gives_back_its_values_and_types(rows: list[tuple[int, float, str]]) -> None:
     columns = ("i", "f", "s")
     span, received = read(tfrecord([example(dict(zip(columns, row, strict=True))) for row in rows]))
+    assume_nothing_personal(span)
 
     assert as_rows({name: received[name] for name in columns}) == [
         dict(zip(columns, row, strict=True)) for row in rows

@@ -36,16 +36,21 @@ class Sequence:
 
     def allocate(self, key: str) -> int:
         """Return the number of a key, giving it the next one when it has none yet."""
-        by_key = layout.sequence_key(self.name, self.pipeline, key)
         while True:
-            try:
-                return int(self.store.read(by_key))
-            except ObjectNotFound:
-                newest = max(self.numbers(), default=0)
+            if (number := self._number(key)) is not None:
+                return number
+            newest = max(self.numbers(), default=0)
             if newest:
                 newest_key = layout.sequence_key(self.name, self.pipeline, self.key(newest))
                 self.store.create(newest_key, str(newest).encode())
-                if newest_key == by_key:
-                    continue
+                # Now every number given has its key; before, this one's may have been given and not written.
+                if (number := self._number(key)) is not None:
+                    return number
             entry = layout.sequence_entry(self.name, self.pipeline, newest + 1)
             self.store.create(entry, key.encode())
+
+    def _number(self, key: str) -> int | None:
+        try:
+            return int(self.store.read(layout.sequence_key(self.name, self.pipeline, key)))
+        except ObjectNotFound:
+            return None
