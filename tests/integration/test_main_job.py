@@ -100,7 +100,9 @@ def test_the_model_is_better_than_the_base_rate(world: World, january: ModelDepl
 def test_both_families_competed_and_are_tracked(world: World, january: ModelDeployed) -> None:
     # Runs are recorded after the verdict is told: a tracking server that is away delays no model. Two clients
     # at once cannot make the tables of a new database.
-    world.wait_for(lambda: any(name.endswith("/recorded") for name in world.store.list("trainings/")) or None)
+    world.wait_for(
+        lambda: any(name.endswith("/recorded") for name in world.store.list(f"trainings/{PIPELINE}/")) or None
+    )
     client = MlflowClient(world.platform.environment["TIDEMILL_TRACKING_URI"])
     ids = [each.experiment_id for each in client.search_experiments() if PIPELINE in each.name]
     runs = client.search_runs(ids)
