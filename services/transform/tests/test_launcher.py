@@ -11,7 +11,7 @@ from worker_image import DOCKERFILE
 from tidemill_contracts.events import DatasetTransformed
 from tidemill_contracts.pipeline import NAME_PATTERN
 from tidemill_transform import launcher
-from tidemill_transform.dataflow import report_uri, take_report
+from tidemill_transform.dataflow import report_of, report_uri
 from tidemill_transform.plan import Plan, Report
 from tidemill_transform.settings import IN_MEMORY
 
@@ -29,7 +29,7 @@ def test_transform_commits_what_was_run_by_hand(tmp_path: Path) -> None:
 
     def run_no_more(plan: Plan) -> Report:
         assert Path(report_uri(plan)).exists()
-        return take_report(plan)
+        return report_of(plan)
 
     assert isinstance(by_hand.tell(event, run_no_more), DatasetTransformed)
     assert by_hand.contents() == world.contents()

@@ -18,7 +18,7 @@ from stream_world import Script, StreamWorld, a_record
 from transform_world import World, a_span, a_spec
 
 from tidemill_runtime.folder import FolderStore
-from tidemill_transform.dataflow import take_report
+from tidemill_transform.dataflow import report_of
 
 PRISM = shutil.which("prism")
 START_SECONDS = 20
@@ -82,7 +82,7 @@ def test_a_pass_gives_the_same(tmp_path: Path, portable: tuple[str, ...]) -> Non
     window = ["--pipeline=flights", f"--spec_digest={a_spec().digest()}", "--span=1"]
 
     run("from tidemill_transform.launcher import main; main()", bucket, *window, *portable)
-    there.tell(event, take_report)
+    there.tell(event, report_of)
 
     assert rounded(there.contents()) == rounded(here.contents())
 

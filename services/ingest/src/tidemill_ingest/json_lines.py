@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 
 from tidemill_contracts.profile import ColumnType
+from tidemill_contracts.records import flat
 from tidemill_ingest.columns import infer_types
 from tidemill_ingest.encoding import Text
 from tidemill_ingest.errors import Refused
@@ -18,7 +19,6 @@ from tidemill_ingest.values import Row, batches_of
 MAX_LINE_BYTES = 8 << 20
 # An array is parsed as a whole.
 MAX_ARRAY_BYTES = 32 << 20
-MAX_DEPTH = 8
 
 
 class JsonFile:
@@ -88,28 +88,3 @@ def _parse(text: bytes) -> Any:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()  # half a character pair is no text
         return value
-
-
-def flat(value: Any) -> Row:
-    """Flatten an object; raise ValueError saying what else it is, or holds."""
-    if not isinstance(value, dict):
-        kind = type(value).__name__
-        raise ValueError(f"expected a JSON object, received {kind}")  # noqa: TRY004 - of the content
-    row: Row = {}
-    _add(row, "", value, 1)
-    return row
-
-
-def _add(row: Row, prefix: str, members: dict[str, Any], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValueError(f"expected at most {MAX_DEPTH} objects in one another, received more at {prefix}")
-    for key, value in members.items():
-        name = prefix + key
-        if isinstance(value, dict):
-            _add(row, f"{name}.", value, depth + 1)
-        elif isinstance(value, list):
-            raise ValueError(f"column {name}: expected a single value, received a list")  # noqa: TRY004
-        elif name in row:
-            raise ValueError(f"column {name}: expected one value, received two by different paths")
-        else:
-            row[name] = value

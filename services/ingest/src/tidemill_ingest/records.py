@@ -5,8 +5,9 @@ from typing import Any
 
 import orjson
 
+from tidemill_contracts.records import flat
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.json_lines import MAX_LINE_BYTES, flat
+from tidemill_ingest.json_lines import MAX_LINE_BYTES
 from tidemill_ingest.reader import column_names
 
 MAX_RECORDS = 10_000

@@ -51,9 +51,14 @@ def run_pass(plan: Plan) -> Report:
     report_uri = f"{plan.folder}/.pass-{uuid.uuid4().hex}.json"
     with beam.Pipeline(options=PipelineOptions(list(plan.beam_options))) as pipeline:
         build_pass(pipeline, plan, report_uri)
-    with open_file(report_uri) as file:
+    return take_report(report_uri)
+
+
+def take_report(uri: str) -> Report:
+    """Read what a pass left behind, and delete it."""
+    with open_file(uri) as file:
         report = Report.model_validate_json(file.read())
-    FileSystems.delete([report_uri])
+    FileSystems.delete([uri])
     return report
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
     DebugOptions,
@@ -22,10 +21,9 @@ from google.api_core.exceptions import Conflict
 
 from tidemill_runtime.consumer import MAX_LEASE_SECONDS, RetryLater
 from tidemill_runtime.logs import get_logger
-from tidemill_transform.beam_pass import build_pass, run_pass
+from tidemill_transform.beam_pass import build_pass, run_pass, take_report
 from tidemill_transform.cutoff import with_cutoff
 from tidemill_transform.dataflow_jobs import Jobs, Wait
-from tidemill_transform.files import open_file
 from tidemill_transform.plan import Plan, Report
 
 RUNNER = "DataflowRunner"
@@ -55,19 +53,14 @@ def run_on_dataflow(plan: Plan, wait: Wait = WAIT) -> Report:
         job_id = submit(plan) or jobs.active(job_name(plan))
     if job_id is not None:
         jobs.wait(job_id, wait)
-    return take_report(plan)
+    return report_of(plan)
 
 
-def take_report(plan: Plan) -> Report:
-    """Read what the job of a plan did; raise RetryLater when another delivery of the message has read it."""
+def report_of(plan: Plan) -> Report:
+    """Take what the job of a plan did; raise RetryLater when another delivery of the message has taken it."""
     if not FileSystems.exists(report_uri(plan)):
         raise RetryLater(f"expected {report_uri(plan)}, it is not there any more")
-    with open_file(report_uri(plan)) as file:
-        report = Report.model_validate_json(file.read())
-    FileSystems.delete([report_uri(plan)])
-    cutoff = plan.split.held_out_from
-    held_out_from = None if cutoff is None else cutoff.cast(pa.string()).as_py()
-    return report.model_copy(update={"held_out_from": held_out_from})
+    return take_report(report_uri(plan))
 
 
 def submit(plan: Plan) -> str | None:

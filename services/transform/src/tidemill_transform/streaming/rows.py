@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from tidemill_contracts.profile import ColumnType
+from tidemill_contracts.records import flat
 from tidemill_transform.columns import ARROW_TYPES
 
 Value = bool | int | float | str | datetime | None
 Row = dict[str, Value]
-MAX_DEPTH = 8
 INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -37,8 +37,11 @@ def read_json(data: bytes) -> dict[str, Any]:
 
 def read_row(data: bytes, types: Mapping[str, ColumnType]) -> Row:
     """Read a record whose known columns have their types; objects in it become `outer.inner`."""
-    row: Row = {}
-    _flatten(row, "", read_json(data), 1)
+    record = read_json(data)
+    try:
+        row: Row = flat(record)
+    except ValueError as error:
+        raise Misfit(str(error)) from error
     if not row:
         raise Misfit("expected at least one column, received none")
     return {name: _typed(name, value, types.get(name)) for name, value in row.items()}
@@ -59,21 +62,6 @@ def moment(text: str) -> datetime:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"expected a number, received {name}")
-
-
-def _flatten(row: Row, prefix: str, members: Mapping[str, Any], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise Misfit(f"expected at most {MAX_DEPTH} objects in one another, received more at {prefix}")
-    for key, value in members.items():
-        name = prefix + key
-        if isinstance(value, dict):
-            _flatten(row, f"{name}.", value, depth + 1)
-        elif isinstance(value, list):
-            raise Misfit(f"column {name}: expected a single value, received a list")
-        elif name in row:
-            raise Misfit(f"column {name}: expected one value, received two by different paths")
-        else:
-            row[name] = value
 
 
 def _as_int(value: Value) -> int | None:
