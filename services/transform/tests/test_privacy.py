@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from transform_world import ROWS, Columns, World, a_span, a_spec, some_rows
 
+from tidemill_contracts.columns import Privacy
+from tidemill_contracts.event import Event
 from tidemill_contracts.events import DatasetRejected, DatasetTransformed
+from tidemill_contracts.pipeline import Pipeline
 
 
 @pytest.fixture
@@ -18,10 +21,14 @@ def passengers(*, hashed: bool, first: int = 0) -> Columns:
     return {**some_rows(first=first), "email": [f"{prefix}{row % 30}" for row in range(ROWS)]}
 
 
+def restricted_span(
+    world: World, columns: Columns, privacy: Privacy, *, spec: Pipeline | None = None
+) -> Event:
+    return a_span(world.store, columns, types={"email": "string"}, privacy={"email": privacy}, spec=spec)
+
+
 def test_a_hashed_column_is_in_the_rows_but_never_a_feature(world: World) -> None:
-    told = world.tell(
-        a_span(world.store, passengers(hashed=True), types={"email": "string"}, privacy={"email": "hash"})
-    )
+    told = world.tell(restricted_span(world, passengers(hashed=True), "hash"))
 
     dataset = world.dataset(told)
     assert isinstance(told, DatasetTransformed)
@@ -34,15 +41,7 @@ def test_a_hashed_column_is_in_the_rows_but_never_a_feature(world: World) -> Non
 
 def test_a_dropped_column_is_nowhere_but_its_window_is_restricted(world: World) -> None:
     spec = a_spec(leaveOut=["leak", "email"])
-    told = world.tell(
-        a_span(
-            world.store,
-            passengers(hashed=False),
-            types={"email": "string"},
-            privacy={"email": "drop"},
-            spec=spec,
-        )
-    )
+    told = world.tell(restricted_span(world, passengers(hashed=False), "drop", spec=spec))
 
     assert "email" not in world.train(told).column_names
     assert world.dataset(told).data_classification == "restricted"
@@ -51,7 +50,7 @@ def test_a_dropped_column_is_nowhere_but_its_window_is_restricted(world: World) 
 def test_what_an_earlier_span_has_in_clear_is_not_used_once_it_is_hashed(world: World) -> None:
     a_span(world.store, passengers(hashed=False), types={"email": "string"})
     later = passengers(hashed=True, first=ROWS)
-    told = world.tell(a_span(world.store, later, types={"email": "string"}, privacy={"email": "hash"}))
+    told = world.tell(restricted_span(world, later, "hash"))
 
     assert isinstance(told, DatasetTransformed)
     assert told.spans == (1, 2)
@@ -65,9 +64,7 @@ def test_rows_of_which_nothing_may_be_read_any_more_are_rows_still(world: World)
     clear: Columns = {"email": [f"h:{row % 30}" for row in range(ROWS)]}
     a_span(world.store, clear, types={"email": "string"}, spec=spec)
     later = passengers(hashed=True, first=ROWS)
-    told = world.tell(
-        a_span(world.store, later, types={"email": "string"}, privacy={"email": "hash"}, spec=spec)
-    )
+    told = world.tell(restricted_span(world, later, "hash", spec=spec))
 
     assert isinstance(told, DatasetTransformed)
     assert (told.spans, told.rows_in, told.rows_unlabelled) == ((1, 2), 2 * ROWS, ROWS)
@@ -75,15 +72,7 @@ def test_rows_of_which_nothing_may_be_read_any_more_are_rows_still(world: World)
 
 def test_groups_may_be_hashed_columns(world: World) -> None:
     spec = a_spec(split={"groupBy": ["email"]})
-    told = world.tell(
-        a_span(
-            world.store,
-            passengers(hashed=True),
-            types={"email": "string"},
-            privacy={"email": "hash"},
-            spec=spec,
-        )
-    )
+    told = world.tell(restricted_span(world, passengers(hashed=True), "hash", spec=spec))
 
     train, held_out = world.train(told)["email"].to_pylist(), world.held_out(told)["email"].to_pylist()
     assert not set(train) & set(held_out)
@@ -93,24 +82,14 @@ def test_groups_may_be_hashed_columns(world: World) -> None:
 def test_restricted_columns_do_not_decide_the_side_of_a_row(world: World) -> None:
     same_rows = some_rows()
     first = world.tell(a_span(world.store, same_rows))
-    both = world.tell(
-        a_span(world.store, passengers(hashed=True), types={"email": "string"}, privacy={"email": "hash"})
-    )
+    both = world.tell(restricted_span(world, passengers(hashed=True), "hash"))
 
     assert set(world.train(both)["distance"].to_pylist()) == set(world.train(first)["distance"].to_pylist())
 
 
 def test_a_rejection_of_restricted_data_is_restricted(world: World) -> None:
     spec = a_spec(validation={"minRows": 10 * ROWS})
-    told = world.tell(
-        a_span(
-            world.store,
-            passengers(hashed=True),
-            types={"email": "string"},
-            privacy={"email": "hash"},
-            spec=spec,
-        )
-    )
+    told = world.tell(restricted_span(world, passengers(hashed=True), "hash", spec=spec))
 
     assert isinstance(told, DatasetRejected)
     assert told.data_classification == "restricted"
