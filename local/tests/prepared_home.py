@@ -106,7 +106,7 @@ def write_dataset(store: FolderStore, number: int) -> None:
         train_files=("train/1.parquet",),
         eval_files=("eval/1.parquet",),
         features=tuple(features),
-        left_out=(LeftOut(name="delay", reason="The label is computed from it."),),
+        left_out=(LeftOut(name="delay", reason="The label or the weight is computed from it."),),
         baseline=number - 1 or None,
         anomalies=(warning,) * (number - 1),
     )

@@ -39,7 +39,7 @@ def test_a_version_is_shown_column_by_column(prepared: Path) -> None:
     assert "label binary: false 75%, true 25%" in shown
     assert "delay int - 2 0 .. 50 .. 100" in shown
     assert "carrier string categorical 20% 2 UA 75%, B6 25%" in shown
-    assert "not read: delay. The label is computed from it." in shown
+    assert "not read: delay. The label or the weight is computed from it." in shown
 
 
 def test_the_newest_version_is_shown_with_what_is_odd_about_it(prepared: Path) -> None:

@@ -22,7 +22,7 @@ from served_requests import served_requests
 from skew_world import BATCH_TOLERANCE, FAMILIES, World, make_world
 
 from tidemill_contracts import tensors, tfserving
-from tidemill_contracts.pipeline import Family
+from tidemill_contracts.training_spec import Family
 from tidemill_trainer.data import Columns
 
 START_SECONDS = 60

@@ -9,8 +9,8 @@ import tensorflow as tf
 from every_kind import every_kind
 
 from tidemill_contracts.manifest import LABEL_COLUMN
-from tidemill_contracts.pipeline import Family
 from tidemill_contracts.profile import Feature
+from tidemill_contracts.training_spec import Family
 from tidemill_trainer.data import Columns, Rows, to_rows
 from tidemill_trainer.export import write_saved_model
 from tidemill_trainer.families import Examples, Trained, load_family

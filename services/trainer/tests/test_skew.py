@@ -20,7 +20,7 @@ from skew_world import BATCH_TOLERANCE, FAMILIES, World, joined, make_world, rep
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tidemill_contracts.manifest import GoldenPredictions
-from tidemill_contracts.pipeline import Family
+from tidemill_contracts.training_spec import Family
 from tidemill_trainer.competition import examine
 from tidemill_trainer.data import Columns, dtype_of
 from tidemill_trainer.preprocessing.encoded import encode_rows

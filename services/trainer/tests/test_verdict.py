@@ -3,7 +3,7 @@
 import pytest
 
 from tidemill_contracts.events import Reason
-from tidemill_contracts.pipeline import Blessing
+from tidemill_contracts.training_spec import Blessing
 from tidemill_trainer.trainings import Candidate, Data
 from tidemill_trainer.verdict import Champion, choose, judge
 

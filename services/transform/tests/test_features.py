@@ -148,7 +148,7 @@ def test_what_the_label_or_the_pipeline_excludes_is_no_feature_nor_is_what_is_no
 
     assert list(kinds(choice)) == ["d"]
     assert {column.name: column.reason for column in choice.left_out} == {
-        "a": "The label is computed from it.",
+        "a": "The label or the weight is computed from it.",
         "b": "The pipeline leaves it out.",
         "c": "It is restricted: it is not stored in clear.",
         "dropped": "It is restricted: it is not stored in clear.",

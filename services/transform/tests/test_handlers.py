@@ -78,7 +78,7 @@ def test_columns_that_give_the_label_away_are_never_features(world: World) -> No
     features = {feature.name: feature.kind for feature in dataset.features}
     assert features == {"distance": "numeric", "carrier": "categorical"}
     assert {column.name: column.reason for column in dataset.left_out} == {
-        "delay": "The label is computed from it.",
+        "delay": "The label or the weight is computed from it.",
         "leak": "The pipeline leaves it out.",
     }
 

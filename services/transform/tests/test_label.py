@@ -10,7 +10,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tidemill_transform.label import Labeller, check_label
+from tidemill_transform.expression import RowExpression
+from tidemill_transform.label import check_label
 
 ROWS = pa.RecordBatch.from_pydict(
     {
@@ -21,9 +22,9 @@ ROWS = pa.RecordBatch.from_pydict(
 )
 HOUR_OF_2_OCLOCK = """
 import pyarrow as pa
-from tidemill_transform.label import Labeller
+from tidemill_transform.expression import RowExpression
 moment = pa.array([2 * 3600 * 1_000_000], pa.timestamp("us", "UTC"))
-print(Labeller("hour(moment)").values(pa.RecordBatch.from_arrays([moment], ["moment"])).to_pylist())
+print(RowExpression("hour(moment)").values(pa.RecordBatch.from_arrays([moment], ["moment"])).to_pylist())
 """
 
 
@@ -47,7 +48,7 @@ def test_an_expression_labels_each_row_and_knows_its_columns(
     expression: str, labels: list[bool | None], columns: set[str]
 ) -> None:
     label = check_label(expression, ROWS.schema)
-    labeller = Labeller(label.expression)
+    labeller = RowExpression(label.expression)
 
     assert labeller.values(ROWS).to_pylist() == labels
     assert label.columns == columns
@@ -72,11 +73,11 @@ def test_the_hour_of_a_timestamp_is_that_of_utc_on_every_machine() -> None:
 def test_the_connection_reads_no_files_and_stays_confined(tmp_path: Path) -> None:
     file = tmp_path / "secret.csv"
     file.write_text("x\n1\n")
-    labeller = Labeller(f"EXISTS (FROM read_csv('{file}'))")
+    labeller = RowExpression(f"EXISTS (FROM read_csv('{file}'))")
     with pytest.raises(duckdb.PermissionException):
         labeller.values(ROWS)
     labeller.close()
-    escape = Labeller("true); SET TimeZone = 'America/New_York'; SELECT (true")
+    escape = RowExpression("true); SET TimeZone = 'America/New_York'; SELECT (true")
     with pytest.raises(duckdb.Error, match="locked"):
         escape.values(ROWS)
     escape.close()

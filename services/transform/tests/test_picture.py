@@ -55,6 +55,7 @@ def findings_of(
     return Findings(
         report=report,
         task=report.train.label.task,
+        weighted=False,
         choice=choose(report.train, parsed, (), [*hidden]),
         crosses=(),
         baseline=None if earlier is None else 7,

@@ -161,6 +161,45 @@ class DatasetRejected(EventData):
         return "restricted" if self.restricted_columns else None
 
 
+class TrialFinished(EventData):
+    """One attempt of a search at hyper-parameters ended.
+
+    `score` is the deciding metric on rows kept aside, None when it was pruned or failed, and `best` is the
+    best one so far, None while there is none. `seconds_left` is what remains of the budget, None without one.
+    """
+
+    pipeline: str
+    model_id: str
+    trial: int
+    family: str
+    metric: str
+    score: float | None
+    best: float | None
+    state: Literal["finished", "pruned", "failed"]
+    seconds: Seconds
+    seconds_left: float | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"pipelines/{self.pipeline}/models/{self.model_id}/trials/{self.trial}"
+
+
+class ModelSuperseded(EventData):
+    """A model that waited to be trained never will be: newer data arrived before its turn."""
+
+    pipeline: str
+    model_id: str
+    dataset: int
+    dataset_id: str
+    by_dataset: int
+    by_model_id: str
+    seconds: Seconds
+
+    @property
+    def subject(self) -> str:
+        return f"pipelines/{self.pipeline}/models/{self.model_id}"
+
+
 class CandidateTrained(EventData):
     """One family of models was trained and evaluated, as part of training one model version."""
 
@@ -248,7 +287,9 @@ EVENT_TYPES: Mapping[str, type[EventData]] = {
     "dev.tidemill.retrain.requested.v1": RetrainRequested,
     "dev.tidemill.dataset.transformed.v1": DatasetTransformed,
     "dev.tidemill.dataset.rejected.v1": DatasetRejected,
+    "dev.tidemill.trial.finished.v1": TrialFinished,
     "dev.tidemill.candidate.trained.v1": CandidateTrained,
+    "dev.tidemill.model.superseded.v1": ModelSuperseded,
     "dev.tidemill.model.blessed.v1": ModelBlessed,
     "dev.tidemill.model.rejected.v1": ModelRejected,
     "dev.tidemill.model.deployed.v1": ModelDeployed,

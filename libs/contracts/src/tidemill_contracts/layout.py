@@ -145,6 +145,11 @@ def model_manifest(pipeline: str, model_id: str) -> str:
     return f"manifests/{pipeline}/{model_id}.json"
 
 
+def model_card(pipeline: str, model_id: str, file: str) -> str:
+    """A file that describes a model for people and programs: `card.html` or `card.json`."""
+    return f"cards/{pipeline}/{model_id}/{file}"
+
+
 def deployment(pipeline: str) -> str:
     """What serving wants of the model server for one pipeline."""
     return f"deployments/{pipeline}.json"

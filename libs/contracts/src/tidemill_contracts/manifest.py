@@ -12,6 +12,8 @@ from tidemill_contracts.events import Reason, SchemaChange
 from tidemill_contracts.profile import ColumnType, Feature, LeftOut, ProfileModel, Task
 
 LABEL_COLUMN = "__label__"
+# float64, never null or negative; there only when the spec has a weight.
+WEIGHT_COLUMN = "__weight__"
 
 
 class Column(ProfileModel):
@@ -73,6 +75,7 @@ class DatasetManifest(ProfileModel):
     rows_unlabelled: int
     rows_rejected: int = 0
     task: Task = "binary"
+    weighted: bool = False
     train_files: tuple[str, ...]
     eval_files: tuple[str, ...]
     reject_files: tuple[str, ...] = ()
@@ -89,15 +92,20 @@ class GoldenPredictions(ProfileModel):
     """Rows with the answers that the model gave in training, so that serving can prove it gives the same.
 
     `inputs` maps a feature to its column of float32 numbers (None where missing) or strings (empty where
-    missing), `outputs` an output to its column of numbers.
+    missing), `outputs` an output to its column: a number, a text, or a number per class or quantile.
     """
 
     inputs: dict[str, tuple[float | str | None, ...]]
-    outputs: dict[str, tuple[float, ...]]
+    outputs: dict[str, tuple[float | str | tuple[float, ...], ...]]
 
 
 class ModelManifest(ProfileModel):
-    """One trained model and the verdict on it. `reasons` is empty when it was blessed."""
+    """One trained model and the verdict on it. `reasons` is empty when it was blessed.
+
+    `params` are the hyper-parameters of each candidate, by family: the next search begins with them.
+    `classes` are the names behind the columns of `probabilities`. `decision_threshold` is the probability
+    from which the answer is best taken for yes, None for other tasks. `decides` is the metric that did.
+    """
 
     pipeline: str
     version: int
@@ -117,6 +125,11 @@ class ModelManifest(ProfileModel):
     golden: GoldenPredictions
     trained_at: datetime
     tracking: dict[str, Any]
+    task: Task = "binary"
+    classes: tuple[str, ...] = ()
+    decides: str = "roc_auc"
+    params: dict[str, dict[str, bool | int | float | str]] = Field(default={})
+    decision_threshold: float | None = None
 
 
 def content_id(*parts: str) -> str:

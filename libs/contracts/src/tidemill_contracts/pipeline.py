@@ -16,12 +16,11 @@ from tidemill_contracts.anomaly import AnomalyType, Severity
 from tidemill_contracts.columns import ColumnSpec
 from tidemill_contracts.profile import Task
 from tidemill_contracts.spec_model import Share, SpecModel
+from tidemill_contracts.training_spec import Blessing, Training
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 PipelineName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-Family = Literal["deep", "boosted-trees"]
-Metric = Literal["roc_auc", "log_loss", "accuracy"]
 
 
 class InvalidSpec(ValueError):
@@ -82,28 +81,6 @@ class Validation(SpecModel):
     )
 
 
-class Training(SpecModel):
-    """What is trained."""
-
-    families: tuple[Family, ...] = Field(
-        default=("deep", "boosted-trees"), min_length=1, description="Model families that compete."
-    )
-    seed: int = Field(default=7, ge=0, description="Seed of everything random.")
-
-
-class Blessing(SpecModel):
-    """When a model may serve."""
-
-    metric: Metric = Field(default="roc_auc", description="The metric that decides between models.")
-    min_metrics: dict[Metric, float] = Field(
-        default={"roc_auc": 0.6},
-        description="Lowest acceptable value per metric; log_loss is a highest value.",
-    )
-    max_regression: float = Field(
-        default=0.01, ge=0, description="How much worse than the champion, on the same rows, is tolerated."
-    )
-
-
 class PipelineSpec(SpecModel):
     """The `spec` of a pipeline."""
 
@@ -115,6 +92,13 @@ class PipelineSpec(SpecModel):
     )
     task: Task | None = Field(
         default=None, description="What is learned; by default what the type of the label suggests."
+    )
+    weight: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="A SQL expression over the row: how often it counts, a number of at least 0. Rows where "
+        "it is null are left out. Columns it names are never features.",
     )
     leave_out: tuple[str, ...] = Field(default=(), description="Columns that must not become features.")
     columns: dict[str, ColumnSpec] = Field(

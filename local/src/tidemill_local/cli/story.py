@@ -16,11 +16,13 @@ from tidemill_contracts.events import (
     ModelBlessed,
     ModelDeployed,
     ModelRejected,
+    ModelSuperseded,
     ModelWithdrawn,
     Reason,
     RetrainRequested,
+    TrialFinished,
 )
-from tidemill_contracts.pipeline import Metric
+from tidemill_contracts.training_spec import Metric
 
 
 class Outcome(StrEnum):
@@ -53,18 +55,12 @@ def tell(data: EventData) -> Line:
             return _of_ingest(data)
         case RetrainRequested() | DatasetTransformed() | DatasetRejected():
             return _of_transform(data)
-        case CandidateTrained():
-            text = ", ".join(f"{name} {value}" for name, value in headline(data.metrics).items())
-            return Line("train", f"{data.family}: {text}", data.seconds)
+        case TrialFinished() | CandidateTrained() | ModelSuperseded():
+            return _of_training(data)
         case ModelBlessed() | ModelRejected():
             return _of_verdict(data)
-        case ModelDeployed():
-            replaced = f", in place of version {data.replaces}" if data.replaces else ""
-            text = f"version {data.version} answers requests{replaced}"
-            return Line("deploy", text, data.seconds, Outcome.SERVED)
-        case ModelWithdrawn():
-            text = f"version {data.version} withdrawn: {_reasons([data.reason])}"
-            return Line("deploy", text, data.seconds, Outcome.REFUSED)
+        case ModelDeployed() | ModelWithdrawn():
+            return _of_serving(data)
     raise TypeError(f"expected one of Tidemill's events, received {type(data).__name__}")
 
 
@@ -101,6 +97,30 @@ def _of_transform(data: RetrainRequested | DatasetTransformed | DatasetRejected)
     text += f", {data.rows_rejected:,} rejected" if data.rows_rejected else ""
     text += f"; look at {', '.join(reason.code for reason in data.warnings)}" if data.warnings else ""
     return Line("transform", text, data.seconds)
+
+
+def _of_training(data: TrialFinished | CandidateTrained | ModelSuperseded) -> Line:
+    match data:
+        case TrialFinished():
+            score = data.state if data.score is None else f"{data.metric} {data.score:.4f}"
+            best = "" if data.best is None else f", best {data.best:.4f}"
+            left = "" if data.seconds_left is None else f", {data.seconds_left:.0f} s left"
+            return Line("train", f"trial {data.trial}, {data.family}: {score}{best}{left}", data.seconds)
+        case CandidateTrained():
+            text = ", ".join(f"{name} {value}" for name, value in headline(data.metrics).items())
+            return Line("train", f"{data.family}: {text}", data.seconds)
+        case ModelSuperseded():
+            text = f"dataset {data.dataset} is not trained on: dataset {data.by_dataset} is newer"
+            return Line("train", text, data.seconds, Outcome.NOTHING_NEW)
+
+
+def _of_serving(data: ModelDeployed | ModelWithdrawn) -> Line:
+    if isinstance(data, ModelDeployed):
+        replaced = f", in place of version {data.replaces}" if data.replaces else ""
+        text = f"version {data.version} answers requests{replaced}"
+        return Line("deploy", text, data.seconds, Outcome.SERVED)
+    text = f"version {data.version} withdrawn: {_reasons([data.reason])}"
+    return Line("deploy", text, data.seconds, Outcome.REFUSED)
 
 
 def _of_verdict(data: ModelBlessed | ModelRejected) -> Line:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import GoldenPredictions
-from tidemill_contracts.pipeline import Family
+from tidemill_contracts.training_spec import Family
 from tidemill_trainer import evaluate
 from tidemill_trainer.data import Columns, Rows, TrainingData, as_inputs, dtype_of, missing
 from tidemill_trainer.families import WITHOUT_TENSORFLOW, Examples, Trained, load_family

@@ -44,7 +44,9 @@ def train(trainings: Trainings, training: Training, folder: Path) -> None:
             "candidate-trained", **contestant.result.model_dump(include={"family", "metrics", "seconds"})
         )
         contestants[contestant.result.family] = contestant
-    best = choose([contestants[family].result for family in spec.training.families], spec.blessing.metric)
+    best = choose(
+        [contestants[family].result for family in spec.training.families], spec.blessing.metric or "roc_auc"
+    )
     champion = load_champion(store, training.pipeline, data, folder)
     reasons = judge(best, spec.blessing, data=training.data, champion=champion)
     _commit(store, training, contestants, best.family, champion, reasons)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidemill_contracts.events import Reason
-from tidemill_contracts.pipeline import Blessing
+from tidemill_contracts.training_spec import Blessing
 from tidemill_trainer.trainings import Candidate, Data
 
 LOWER_IS_BETTER = frozenset({"log_loss"})
@@ -51,7 +51,7 @@ def _below_thresholds(metrics: Mapping[str, float], blessing: Blessing) -> Seque
             message=f"expected {metric} {'<=' if metric in LOWER_IS_BETTER else '>='} {limit:.4g}, "
             f"received {metrics[metric]:.4g}",
         )
-        for metric, limit in blessing.min_metrics.items()
+        for metric, limit in (blessing.min_metrics or {"roc_auc": 0.6}).items()
         if _goodness(metric, metrics[metric]) < _goodness(metric, limit)
     ]
 
@@ -68,7 +68,7 @@ def _beaten_by(
     champion: Champion, metrics: Mapping[str, float], blessing: Blessing, data: Data
 ) -> Sequence[Reason]:
     reasons = []
-    metric = blessing.metric
+    metric = blessing.metric or "roc_auc"
     if champion.data > data:
         message = (
             f"expected data newer than {champion.data}, which version {champion.version} was trained on, "

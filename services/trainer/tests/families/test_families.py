@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from trainer_world import profile_of
 
 from tidemill_contracts.manifest import LABEL_COLUMN
-from tidemill_contracts.pipeline import Family
 from tidemill_contracts.profile import Feature, FeatureKind
+from tidemill_contracts.training_spec import Family
 from tidemill_trainer.data import TrainingData, to_rows
 from tidemill_trainer.families import Examples, Trained, load_family
 from tidemill_trainer.families.boosted_trees import BoostedTrees

@@ -18,12 +18,12 @@ from apache_beam.coders.typecoders import registry
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from tidemill_contracts.manifest import LABEL_COLUMN, Column
+from tidemill_contracts.manifest import LABEL_COLUMN, WEIGHT_COLUMN, Column
 from tidemill_contracts.profile import Profile
 from tidemill_transform.columns import schema_of
 from tidemill_transform.cutoff import with_cutoff
 from tidemill_transform.files import open_file, replacing
-from tidemill_transform.label import Label, Labeller, labels_of
+from tidemill_transform.label import Label, Labeller
 from tidemill_transform.parts import Part, PartRows, SideRows, SplitRows, parts_of, read_part, write_shard
 from tidemill_transform.plan import PartReport, Plan, Report
 from tidemill_transform.profiling import TableSketch
@@ -124,7 +124,7 @@ class CheckRows(beam.DoFn):
 
 
 class LabelRows(beam.DoFn):
-    """PartRows -> PartRows with a label in a further column, null where there is none.
+    """PartRows -> PartRows with a label in a further column, null where there is none, and a weight.
 
     Rows that make the expression fail are the author's to see, not ours to retry: they have no label.
     """
@@ -133,15 +133,17 @@ class LabelRows(beam.DoFn):
         self._label = label
 
     def setup(self) -> None:
-        self._labeller = Labeller(self._label.expression)
+        self._labeller = Labeller(self._label)
 
     def teardown(self) -> None:
         self._labeller.close()
 
     def process(self, part: PartRows) -> Iterator[PartRows]:
-        labels, error = labels_of(self._labeller, part.rows, self._label.task)
-        facts = {"rows_unlabelled": labels.null_count, "label_error": error}
-        rows = part.rows.append_column(LABEL_COLUMN, labels)
+        found = self._labeller.labels(part.rows)
+        facts = {"rows_unlabelled": found.labels.null_count, "label_error": found.error}
+        rows = part.rows.append_column(LABEL_COLUMN, found.labels)
+        if found.weights is not None:
+            rows = rows.append_column(WEIGHT_COLUMN, found.weights)
         yield replace(part, rows=rows, report=part.report.model_copy(update=facts))
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill_transform.columns import schema_of
-from tidemill_transform.label import Labeller, labels_of
+from tidemill_transform.label import Labeller
 from tidemill_transform.parts import parts_of, read_part
 from tidemill_transform.plan import Plan
 
@@ -59,13 +59,12 @@ def find_cutoff(columns: Callable[[], Iterable[pa.Array]], eval_share: float) ->
 
 
 def _labelled_times(plan: Plan, time: str) -> Iterator[pa.Array]:
-    schema = schema_of(column for column in plan.columns if column.name in {*plan.label.columns, time})
-    labeller = Labeller(plan.label.expression)
+    schema = schema_of(column for column in plan.columns if column.name in {*plan.label.named_columns, time})
+    labeller = Labeller(plan.label)
     try:
         for part in chain.from_iterable(map(parts_of, plan.spans.items())):
             for _, rows in read_part(part, schema):
-                labels, _ = labels_of(labeller, rows, plan.label.task)
-                yield rows[time].filter(labels.is_valid())
+                yield rows[time].filter(labeller.labels(rows).labels.is_valid())
     finally:
         labeller.close()
 

@@ -44,7 +44,7 @@ def choose(
     """Infer the features from a profile of the training rows; what the spec says of a column goes first.
 
     Args:
-        label_columns: Columns that the label is computed from.
+        label_columns: Columns that the label or the weight is computed from.
         restricted: Columns that are not stored in clear, or not at all.
     """
     features, left_out, reasons = [], [], []
@@ -67,7 +67,7 @@ def _decided(
     name: str, label_columns: Collection[str], leave_out: Collection[str], restricted: Collection[str]
 ) -> str | None:
     if name in label_columns:
-        return "The label is computed from it."
+        return "The label or the weight is computed from it."
     if name in leave_out:
         return "The pipeline leaves it out."
     return RESTRICTED if name in restricted else None

@@ -19,6 +19,7 @@ class Findings:
 
     report: Report
     task: Task
+    weighted: bool
     choice: Choice
     crosses: tuple[tuple[str, ...], ...]
     baseline: int | None

@@ -82,7 +82,7 @@ class Transform:
     def _examine(self, window: Window, spec: PipelineSpec, plan: Plan) -> Findings:
         report = self._run(plan)
         reconcile(report, {number: span.rows for number, span in window.spans.items()})
-        choice = choose(report.train, spec, plan.label.columns, window.restricted_columns)
+        choice = choose(report.train, spec, plan.label.named_columns, window.restricted_columns)
         baseline = find_baseline(self.store, window.pipeline, window.newest)
         earlier = baseline.profile if baseline else None
         hidden = window.restricted_columns
@@ -92,6 +92,7 @@ class Transform:
         return Findings(
             report=report,
             task=plan.label.task,
+            weighted=plan.label.weight is not None,
             choice=choice,
             crosses=spec.crosses,
             baseline=baseline.dataset if baseline else None,

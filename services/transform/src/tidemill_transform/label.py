@@ -1,162 +1,107 @@
-"""The label: a SQL expression over one row, read and evaluated by DuckDB.
+"""What is to be learned of each row, and how often it counts: SQL expressions of the pipeline's author."""
 
-The expression comes from a pipeline's author, so the connection can reach nothing but the rows it is given,
-and only expressions that give one answer per row, the same every time, are accepted.
-"""
-
-import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tidemill_contracts.events import Reason
 from tidemill_contracts.profile import Task
 from tidemill_transform.errors import Unfit
+from tidemill_transform.expression import RowExpression, check_expression
 from tidemill_transform.task import LABEL_TYPES, WrongLabel, as_labels, task_of
 
-# The kinds of node in DuckDB's syntax tree that look at one row only, and at columns by name.
-ROW_NODES = frozenset(
-    {"COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION"}
-    | {"BETWEEN", "CASE", "CAST", "TYPE", "COLLATE"}
-)
-CONFINEMENT = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "threads": "1",
-}
-VOLATILE = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
+
+class WrongWeight(ValueError):
+    """Rows have weights that cannot be; the message shows one."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """A checked expression. `columns` are those it names, which can therefore be no features."""
+    """Checked expressions, each with the columns it names; `weight` is None where every row counts once."""
 
     expression: str
     columns: frozenset[str]
     task: Task
+    weight: str | None = None
+    weight_columns: frozenset[str] = frozenset()
+
+    @property
+    def named_columns(self) -> frozenset[str]:
+        """The columns that can be no features."""
+        return self.columns | self.weight_columns
 
 
-class Labeller:
-    """Evaluates one expression over batches of rows; owns its connection to DuckDB."""
+@dataclass(frozen=True)
+class Labels:
+    """A label, or null, for each row, and a weight (float64) where there are weights.
 
-    def __init__(self, expression: str) -> None:
-        self._connection = duckdb.connect(":memory:", config=dict(CONFINEMENT))
-        # Otherwise the hour of a timestamp would be that of the machine's time zone.
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET lock_configuration = true")
-        self._expression = expression
-        # The line break ends a comment that the expression may end in.
-        self._query = f"SELECT ({expression}\n) AS label FROM rows"  # noqa: S608 - confined, see above
+    All are null where there is an error, and a row whose weight is null has no label either.
+    """
 
-    def close(self) -> None:
-        """Let the connection go."""
-        self._connection.close()
-
-    def values(self, rows: pa.RecordBatch) -> pa.Array:
-        """Return one value per row of whatever type the expression has; raise duckdb.Error."""
-        self._connection.register("rows", rows)
-        try:
-            labels: pa.Table = self._connection.sql(self._query).to_arrow_table()
-            return labels["label"].combine_chunks()
-        finally:
-            self._connection.unregister("rows")
-
-    def syntax(self) -> list[dict[str, Any]]:
-        """Return the expression's nodes in DuckDB's syntax tree; raise Unfit when it does not parse."""
-        tree = json.loads(self._one("SELECT json_serialize_sql(?)", self._query))
-        if tree["error"]:
-            raise _invalid(f"expected a SQL expression, received {tree['error_message']}")
-        selected = [item for each in tree["statements"] for item in each["node"].get("select_list", [])]
-        if len(tree["statements"]) != 1 or len(selected) != 1:
-            raise _invalid(f"expected one SQL expression, received {self._expression!r}")
-        return list(_nodes(selected))
-
-    def volatile_functions(self) -> set[str]:
-        """Name DuckDB's functions whose answer depends on more than their arguments."""
-        return {name for (name,) in self._connection.execute(VOLATILE).fetchall()}
-
-    def _one(self, query: str, *parameters: str) -> str:
-        row = self._connection.execute(query, parameters).fetchone()
-        return "" if row is None else str(row[0])
+    labels: pa.Array
+    weights: pa.Array | None = None
+    error: str | None = None
 
 
-def check_label(expression: str, schema: pa.Schema, wanted: Task | None = None) -> Label:
+def check_label(
+    expression: str, schema: pa.Schema, wanted: Task | None = None, weight: str | None = None
+) -> Label:
     """Read a label expression; raise Unfit when it cannot label rows that have these columns.
 
     Args:
         wanted: What is to be learned; None for what the expression's type suggests.
+        weight: The expression of the rows' weights, None for none.
     """
-    labeller = Labeller(expression)
-    try:
-        nodes = labeller.syntax()
-        _check_nodes(nodes, labeller.volatile_functions())
-        columns = _named_columns(nodes, schema.names)
-        task = task_of(_type(labeller, schema), wanted)
-    finally:
-        labeller.close()
-    return Label(expression, columns, task)
+    labelled = check_expression(expression, schema, "label")
+    task = task_of(labelled.type, wanted)
+    if weight is None:
+        return Label(expression, labelled.columns, task)
+    weighed = check_expression(weight, schema, "weight")
+    if not _is_number(weighed.type):
+        message = f"expected a number as weight, received {weighed.type}; cast it"
+        raise Unfit(Reason(code="weight-type", message=message))
+    return Label(expression, labelled.columns, task, weight, weighed.columns)
 
 
-def labels_of(labeller: Labeller, rows: pa.RecordBatch, task: Task) -> tuple[pa.Array, str | None]:
-    """Return a label or null for each row; all are null where there is an error, which is returned too."""
-    try:
-        return as_labels(labeller.values(rows), task), None
-    except (duckdb.DataError, duckdb.ProgrammingError, WrongLabel) as error:
-        return pa.nulls(rows.num_rows, LABEL_TYPES[task]), str(error)
+class Labeller:
+    """Evaluates a label over batches of rows; owns connections to DuckDB."""
+
+    def __init__(self, label: Label) -> None:
+        self._task = label.task
+        self._label = RowExpression(label.expression)
+        self._weight = RowExpression(label.weight) if label.weight else None
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._label.close()
+        if self._weight:
+            self._weight.close()
+
+    def labels(self, rows: pa.RecordBatch) -> Labels:
+        """Return labels and weights; what makes an expression fail is told in them, for the author to see."""
+        try:
+            labels = as_labels(self._label.values(rows), self._task)
+            if self._weight is None:
+                return Labels(labels)
+            weights = _as_weights(self._weight.values(rows))
+            return Labels(pc.if_else(weights.is_valid(), labels, None), weights)
+        except (duckdb.DataError, duckdb.ProgrammingError, WrongLabel, WrongWeight) as error:
+            nothing = pa.nulls(rows.num_rows, LABEL_TYPES[self._task])
+            weights = None if self._weight is None else pa.nulls(rows.num_rows, pa.float64())
+            return Labels(nothing, weights, str(error))
 
 
-def _check_nodes(nodes: Sequence[dict[str, Any]], volatile: set[str]) -> None:
-    if kinds := sorted({node["class"] for node in nodes} - ROW_NODES):
-        raise _invalid(f"expected an expression over one row, received {', '.join(kinds).lower()}")
-    called = {node["function_name"] for node in nodes if node["class"] == "FUNCTION"}
-    if unstable := sorted(called & volatile):
-        raise _invalid(f"expected the same answer every time, received a call of {', '.join(unstable)}")
+def _as_weights(values: pa.Array) -> pa.Array:
+    weights = values.cast(pa.float64(), safe=False)
+    wrong = weights.filter(
+        pc.invert(pc.and_(pc.is_finite(weights), pc.greater_equal(weights, 0)))
+    ).drop_null()
+    if len(wrong):
+        raise WrongWeight(f"expected weights of at least 0, received {wrong[0].as_py():g}")
+    return weights
 
 
-def _named_columns(nodes: Sequence[dict[str, Any]], available: Sequence[str]) -> frozenset[str]:
-    named, missing = set[str](), []
-    for parts in (node["column_names"] for node in nodes if node["class"] == "COLUMN_REF"):
-        # DuckDB ignores case: of columns that differ in nothing else, any may be the one that was meant.
-        folded = {part.lower() for part in parts}
-        found = {name for name in available if name.lower() in folded}
-        named |= found
-        if not found:
-            missing.append(".".join(parts))
-    if missing:
-        raise Unfit(
-            Reason(
-                code="label-missing-column",
-                message=f"expected columns among {list(available)}, the label names {missing}",
-            )
-        )
-    return frozenset(named)
-
-
-def _type(labeller: Labeller, schema: pa.Schema) -> pa.DataType:
-    two_rows = pa.RecordBatch.from_arrays([pa.nulls(2, field.type) for field in schema], schema=schema)
-    try:
-        values = labeller.values(two_rows)
-    except duckdb.Error as error:
-        raise _invalid(f"{error}; columns are {schema.names}") from error
-    if len(values) != len(two_rows):
-        raise _invalid(f"expected one answer per row, received {len(values)} for {len(two_rows)} rows")
-    return values.type
-
-
-def _invalid(message: str) -> Unfit:
-    return Unfit(Reason(code="label-invalid", message=message))
-
-
-def _nodes(tree: object) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        if "class" in tree:
-            yield tree
-        for child in tree.values():
-            yield from _nodes(child)
-    elif isinstance(tree, list):
-        for child in tree:
-            yield from _nodes(child)
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

@@ -143,6 +143,7 @@ class Outcomes:
             rows_unlabelled=report.total("rows_unlabelled"),
             rows_rejected=report.total("rows_rejected"),
             task=findings.task,
+            weighted=findings.weighted,
             train_files=tuple(part.train_file for part in report.parts if part.train_file),
             eval_files=tuple(part.eval_file for part in report.parts if part.eval_file),
             reject_files=tuple(part.reject_file for part in report.parts if part.reject_file),

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from tidemill_contracts import layout
 from tidemill_contracts.events import Reason
-from tidemill_contracts.manifest import LABEL_COLUMN, Column
+from tidemill_contracts.manifest import LABEL_COLUMN, WEIGHT_COLUMN, Column
 from tidemill_contracts.pipeline import PipelineSpec
 from tidemill_transform.columns import readable, schema_of
 from tidemill_transform.errors import Unfit
@@ -15,7 +15,7 @@ from tidemill_transform.rules import REASON_COLUMN, row_rules
 from tidemill_transform.split import SplitRule, check_time
 from tidemill_transform.window import Window, check_newest
 
-RESERVED = (LABEL_COLUMN, REASON_COLUMN)
+RESERVED = (LABEL_COLUMN, WEIGHT_COLUMN, REASON_COLUMN)
 
 
 def make_plan(
@@ -30,7 +30,7 @@ def make_plan(
     columns = window.columns
     reasons = list(_misnamed(window, spec, columns))
     with _noted(reasons):
-        label = check_label(spec.label, schema_of(columns), spec.task)
+        label = check_label(spec.label, schema_of(columns), spec.task, spec.weight)
     with _noted(reasons):
         rules = row_rules(spec.columns, columns)
     with _noted(reasons):
