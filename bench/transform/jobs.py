@@ -34,7 +34,8 @@ STEPS = {
     "split": (beam_pass.SplitSides, "process"),
     "sketch": (beam_pass.ProfileRows, "add_input"),
     "profile": (beam_pass.ProfileRows, "extract_output"),
-    "write": (beam_pass.WriteShards, "process"),
+    "wait for writing": (beam_pass.WriteShards, "process"),
+    "and at the end": (beam_pass.WriteShards, "finish_bundle"),
     "report": (beam_pass.WriteReport, "process"),
 }
 

@@ -1,5 +1,7 @@
 """Rules of column types: the narrowest that fits, and never a changed value."""
 
+import re
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.columns import convert, infer_types
+from tidemill_ingest.exact import holds_long, holds_padded
 
 
 def text_batch(cells: list[str | None]) -> pa.RecordBatch:
@@ -47,6 +50,18 @@ def test_every_row_is_kept_with_its_value_or_rejected_with_a_reason(cells: list[
         assert converted.rows.num_rows + len(converted.misfits) == len(cells)
         kept_nulls = converted.rows.column(0).null_count
         assert kept_nulls == cells.count(None)
+
+
+@given(st.lists(st.none() | st.text("019xX+-. \t\n,é", max_size=22), min_size=1))
+def test_numbers_that_are_not_given_back_as_they_were_are_found(cells: list[str | None]) -> None:
+    column = pa.array([None, *cells], pa.string())[1:]
+
+    assert holds_padded(column) == any(
+        re.match(r"\s*[-+]?0[0-9xX]", cell, re.ASCII) for cell in cells if cell
+    )
+    assert holds_long(column) == any(
+        re.fullmatch(r"\s*[-+]?[0-9]{19,}\s*", cell, re.ASCII) for cell in cells if cell
+    )
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))

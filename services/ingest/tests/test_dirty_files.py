@@ -19,6 +19,7 @@ import zstandard
 
 from tidemill_contracts.manifest import Column
 from tidemill_contracts.profile import ColumnType
+from tidemill_ingest import delimited, draft
 from tidemill_ingest.errors import Refused
 from tidemill_ingest.plan import Expected
 from tidemill_ingest.span import write_span
@@ -334,6 +335,22 @@ def test_a_dirty_file_ends_as_the_right_span_or_under_its_code(name: str, tmp_pa
     )
     looked_at = {key: received.first[key] for key, value in expected.first.items()}
     assert looked_at == expected.first
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (content, _) in CORPUS.items() if isinstance(content, bytes)]
+)
+def test_a_dirty_file_is_the_same_whatever_its_head_suggests(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, _ = CORPUS[name]
+    assert isinstance(content, bytes)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", max(32, len(content) // 20))
+    monkeypatch.setattr(draft, "HEAD_BATCHES", 1_000)
+    held_back = outcome(content, tmp_path)
+    monkeypatch.setattr(draft, "HEAD_BATCHES", 1)
+
+    assert outcome(content, tmp_path) == held_back
 
 
 def test_an_excel_workbook_is_answered_with_what_to_do(tmp_path: Path) -> None:

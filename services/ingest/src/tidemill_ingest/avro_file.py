@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Look, Reject, column_names, looked_at
+from tidemill_ingest.reader import Look, Reject, Seen, column_names
 from tidemill_ingest.values import ROWS_PER_BATCH
 
 MAGIC = b"Obj\x01"
@@ -57,10 +57,12 @@ class AvroFile:
 
     def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Read the types from the schema; raise Refused naming every column of another kind."""
-        arrow_types = self._arrow_types()
-        if not sum(batch.num_rows for batch in looked_at(self.batches(reject), look)):
-            return {}
-        return {name: COLUMN_TYPES.get(kind, "timestamp") for name, kind in arrow_types.items()}
+        types = {name: COLUMN_TYPES.get(kind, "timestamp") for name, kind in self._arrow_types().items()}
+        rows = 0
+        for batch in self.batches(reject):
+            look(Seen(batch, {}, lambda: types))
+            rows += batch.num_rows
+        return types if rows else {}
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:  # noqa: ARG002 - rows are whole or none is
         """Stream the rows as typed columns."""

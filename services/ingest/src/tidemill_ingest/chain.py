@@ -1,7 +1,8 @@
 """The files of one drop, read as if they were one file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tidemill_ingest.errors import Refused
 from tidemill_ingest.formats import open_reader
 from tidemill_ingest.native import as_text
 from tidemill_ingest.plan import Expected
-from tidemill_ingest.reader import FORMATS, Look, Reader, Reject
+from tidemill_ingest.reader import FORMATS, Look, Reader, Reject, Seen
+from tidemill_ingest.rejects import Tally
 from tidemill_ingest.sources import Part
 
 NUMBERS: set[ColumnType] = {"int", "float"}
@@ -55,18 +57,13 @@ class ChainedReader:
         found: dict[str, Mapping[str, ColumnType]] = {}
         for name, reader in self._parts:
             with _naming(name):
-                if types := reader.types(_named(reject, name), look):
+                if types := reader.types(_named(reject, name), _after(found.values(), look)):
                     found[name] = types
         self._check_columns(found)
-        kinds: dict[str, set[ColumnType]] = {}
-        for column, column_type in chain.from_iterable(types.items() for types in found.values()):
-            kinds.setdefault(column, set()).add(column_type)
-        disputed = [column for column, each in kinds.items() if len(each) > 1 and each != NUMBERS]
-        inferred = infer_types(self._as_text(disputed, reject)) if disputed else {}
-        return {
-            column: inferred.get(column, "float" if each == NUMBERS else min(each))
-            for column, each in kinds.items()
-        }
+        united = _united(found.values())
+        disputed = [column for column, column_type in united.items() if column_type is None]
+        inferred = infer_types(self._as_text(disputed)) if disputed else {}
+        return {column: column_type or inferred[column] for column, column_type in united.items()}
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
         """Stream the rows of one file after the other."""
@@ -88,11 +85,36 @@ class ChainedReader:
                     f"{missing!r:.400}, new {new!r:.400}",
                 )
 
-    def _as_text(self, columns: Sequence[str], reject: Reject) -> Iterator[pa.RecordBatch]:
-        for batch in self.batches(reject):
+    def _as_text(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for batch in self.batches(Tally(quote=False).add):
             if names := [column for column in columns if column in batch.schema.names]:
                 cells = [as_text(batch.column(name)) for name in names]
                 yield pa.RecordBatch.from_arrays(cells, names=names)
+
+
+def _united(parts: Iterable[Mapping[str, ColumnType]]) -> dict[str, ColumnType | None]:
+    """Say what the columns of all parts hold; None where the parts do not agree."""
+    kinds: dict[str, set[ColumnType]] = {}
+    for column, column_type in chain.from_iterable(types.items() for types in parts):
+        kinds.setdefault(column, set()).add(column_type)
+    return {
+        column: "float" if each == NUMBERS else min(each) if len(each) == 1 else None
+        for column, each in kinds.items()
+    }
+
+
+def _after(parts: Iterable[Mapping[str, ColumnType]], look: Look) -> Look:
+    """Look at a part's batches as at those of one file, which the parts before it began."""
+    before = list(parts)
+
+    def look_on(seen: Seen) -> None:
+        def types() -> dict[str, ColumnType]:
+            united = _united([*before, seen.types()])
+            return {column: column_type or "string" for column, column_type in united.items()}
+
+        look(replace(seen, types=types))
+
+    return look_on
 
 
 @contextmanager

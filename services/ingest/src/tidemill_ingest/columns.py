@@ -5,13 +5,16 @@ A cell that does not fit its column's type rejects its row, with the reason; it 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill_contracts.profile import ColumnType
+from tidemill_ingest.exact import holds_long, holds_padded
 from tidemill_ingest.native import ARROW_TYPES, as_native, as_text
+from tidemill_ingest.reader import Look, Seen
 
 # From narrow to wide: the first type that nearly all cells fit is the column's.
 CELL_PATTERNS: Mapping[ColumnType, str] = {
@@ -23,15 +26,15 @@ CELL_PATTERNS: Mapping[ColumnType, str] = {
 }
 # A column with fewer misfits than this has a type and typing errors; with more, it is text.
 MISFIT_SHARE = 0.01
-# What arithmetic would not give back: zip codes with leading zeros, hexadecimals, ids longer than an int64.
-PADDED = r"^\s*[-+]?0[0-9xX]"
-LONG = r"^\s*[-+]?[0-9]{19,}\s*$"
+# So many cells tell mostly whether all will fit: Arrow goes on to the last cell, and words every misfit.
+TRIED_CELLS = 32
 NATIVE: Mapping[pa.DataType, tuple[ColumnType, ...]] = {
     pa.bool_(): ("bool",),
     pa.int64(): ("int", "float"),
     pa.float64(): ("float",),
 }
 TEXT_TYPES = tuple(CELL_PATTERNS)
+NONE_CONVERTED: Mapping[str, pa.Array | None] = MappingProxyType({})
 
 
 @dataclass
@@ -43,14 +46,19 @@ class CellCounts:
     fitting: dict[ColumnType, int] = field(default_factory=lambda: dict.fromkeys(CELL_PATTERNS, 0))
     exact_text: bool = False
 
-    def add(self, cells: pa.Array) -> None:
-        """Count one batch of cells; nulls fit every type."""
+    def add(self, cells: pa.Array) -> pa.Array | None:
+        """Count one batch of cells; nulls fit every type.
+
+        Returns:
+            Text converted to the narrowest type that all of it fits; None when there is none.
+        """
         filled = len(cells) - cells.null_count
         self.filled += filled
         if cells.type == pa.string():
-            self._add_text(cells, filled)
+            return self._add_text(cells, filled)
         for column_type in NATIVE.get(cells.type, ()):
             self.fitting[column_type] += filled
+        return None
 
     def column_type(self) -> ColumnType:
         """The narrowest type that nearly all cells fit; a column without any value is text."""
@@ -59,35 +67,52 @@ class CellCounts:
                 return "string" if self.exact_text and column_type in ("int", "float") else column_type
         return "string"
 
-    def _add_text(self, cells: pa.Array, filled: int) -> None:
-        is_int = casts = False
+    def _add_text(self, cells: pa.Array, filled: int) -> pa.Array | None:
+        narrowest = None
+        is_int = False
+        before = self.filled - filled
         for column_type in self.text_types:
             # Once clearly text, always text: no need to look on.
             if self.fitting[column_type] + filled < self.filled * (1 - MISFIT_SHARE):
                 continue
-            if column_type != "float" or not is_int:
-                # Arrow reads 0 and 1 as booleans; in a table they are numbers.
-                casts = column_type != "bool" and _casts(cells, column_type)
+            casts = is_int and column_type == "float"
+            # Arrow reads 0 and 1 as booleans; in a table they are numbers.
+            if not casts and column_type != "bool":
+                all_fitted = 0 < before == self.fitting[column_type]
+                converted = _converted(cells, column_type, try_first=not all_fitted)
+                casts = converted is not None
+                narrowest = converted if narrowest is None else narrowest
             is_int = is_int or (casts and column_type == "int")
             fitting = filled if casts else _matches(cells, CELL_PATTERNS[column_type])
             self.fitting[column_type] += fitting
             if column_type in ("int", "float") and fitting and not self.exact_text:
-                self.exact_text = _holds(cells, PADDED) or (not is_int and _holds(cells, LONG))
+                self.exact_text = holds_padded(cells) or (not is_int and holds_long(cells))
+        return narrowest
 
 
 def infer_types(
-    batches: Iterable[pa.RecordBatch], text_types: Sequence[ColumnType] = TEXT_TYPES
+    batches: Iterable[pa.RecordBatch], text_types: Sequence[ColumnType] = TEXT_TYPES, look: Look | None = None
 ) -> dict[str, ColumnType]:
     """Choose a type for every column.
 
     Args:
         text_types: What the cells of string columns may turn out to be, besides text.
+        look: Shown every batch.
     """
     counts: dict[str, CellCounts] = {}
+
+    def types() -> dict[str, ColumnType]:
+        return {name: count.column_type() for name, count in counts.items()}
+
     for batch in batches:
+        converted = {}
         for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-            counts.setdefault(name, CellCounts(text_types)).add(cells)
-    return {name: count.column_type() for name, count in counts.items()}
+            if name not in counts:
+                counts[name] = CellCounts(text_types)
+            converted[name] = counts[name].add(cells)
+        if look:
+            look(Seen(batch, converted, types))
+    return types()
 
 
 def fitting(cells: pa.Array, column_type: ColumnType) -> int:
@@ -108,14 +133,25 @@ class Converted:
     misfits: list[tuple[str, object]]
 
 
-def convert(batch: pa.RecordBatch, types: Mapping[str, ColumnType]) -> Converted:
+def convert(
+    batch: pa.RecordBatch,
+    types: Mapping[str, ColumnType],
+    already: Mapping[str, pa.Array | None] = NONE_CONVERTED,
+) -> Converted:
     """Give a batch its types; a row with a cell that does not fit is left out, with the reason.
 
     Columns come out in the order of `types`; one that the batch lacks is null.
+
+    Args:
+        already: Columns of the batch that all fit some type, in that type.
     """
     misfits: dict[int, tuple[str, object]] = {}
     columns = []
     for name, column_type in types.items():
+        ready = already.get(name)
+        if ready is not None and ready.type == ARROW_TYPES[column_type]:
+            columns.append(ready)
+            continue
         index = batch.schema.get_field_index(name)
         cells = batch.column(index) if index >= 0 else pa.nulls(batch.num_rows)
         converted, indices = _convert_cells(cells, column_type)
@@ -184,20 +220,18 @@ def _cast_timestamps(cells: pa.Array) -> pa.Array:
 
 
 def _casts(cells: pa.Array, column_type: ColumnType) -> bool:
+    return _converted(cells, column_type) is not None
+
+
+def _converted(cells: pa.Array, column_type: ColumnType, *, try_first: bool = True) -> pa.Array | None:
+    """Convert text; None when a cell does not fit."""
     try:
-        _cast(cells, column_type)
+        if try_first:
+            _cast(cells[:TRIED_CELLS], column_type)
+        return _cast(cells, column_type)
     except pa.ArrowInvalid:
-        return False
-    return True
+        return None
 
 
 def _matches(cells: pa.Array, pattern: str) -> int:
     return pc.sum(pc.match_substring_regex(pc.utf8_trim_whitespace(cells), pattern)).as_py() or 0
-
-
-def _holds(cells: pa.Array, pattern: str) -> bool:
-    """Look closer only where there may be something: most numbers neither start with 0 nor are long."""
-    length = pc.binary_length(cells)
-    first = pc.and_(pc.greater(length, 1), pc.less(cells, "1"))
-    suspects = cells.filter(pc.or_(first, pc.greater_equal(length, 19)))
-    return bool(pc.any(pc.match_substring_regex(suspects, pattern)).as_py())

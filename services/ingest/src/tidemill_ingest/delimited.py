@@ -3,17 +3,19 @@
 A row that cannot be split into the header's columns is set aside with the reason, and reading goes on.
 """
 
+from array import array
 from collections.abc import Collection, Iterator, Mapping
 
 import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 from tidemill_contracts.profile import ColumnType
+from tidemill_ingest.ahead import ahead
 from tidemill_ingest.columns import infer_types
 from tidemill_ingest.dialect import dialect_of
 from tidemill_ingest.encoding import Text
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Look, Reject, looked_at
+from tidemill_ingest.reader import Look, Reject
 
 # A row longer than this may be refused, one longer than twice this is.
 BLOCK_BYTES = 4 << 20
@@ -34,31 +36,41 @@ class DelimitedFile:
 
     def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Infer the types from every cell."""
-        return infer_types(looked_at(self.batches(reject), look))
+        return infer_types(self.batches(reject), look=look)
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
-        """Stream the rows as text cells, null where empty."""
+        """Stream the rows as text cells, null where empty; the next are read while the caller works."""
+        ragged = _Ragged()
+        for batch, rows in ahead((batch, ragged.taken()) for batch in self._read(ragged)):
+            for row in rows:
+                reject(row)
+            if batch is not None:
+                yield batch
+
+    def _read(self, ragged: "_Ragged") -> Iterator[pa.RecordBatch | None]:
         end = _LastRead()
+        # Not closed, but let go: Arrow reads on for a while when nobody does, and must not do so from another
+        # file that got the same number.
+        file = pa.OSFile(str(self._path))
+        if self._dialect.rows_at >= file.size():
+            return
+        file.seek(self._dialect.rows_at)
         try:
-            with pa.OSFile(str(self._path)) as file:
-                if self._dialect.rows_at >= file.size():
-                    return
-                file.seek(self._dialect.rows_at)
-                for batch in self._open(file, reject, end):
-                    if batch.num_rows:
-                        end.saw_rows(batch)
-                        yield self._without_trailing(batch)
+            for batch in self._open(file, ragged, end):
+                if batch.num_rows:
+                    end.saw_rows(batch)
+                    yield self._without_trailing(batch)
         except pa.ArrowInvalid as error:
             raise _refused(error) from error
         self._check_closed(end)
+        yield None
 
-    def _open(self, file: pa.NativeFile, reject: Reject, end: "_LastRead") -> pa_csv.CSVStreamingReader:
+    def _open(self, file: pa.NativeFile, ragged: "_Ragged", end: "_LastRead") -> pa_csv.CSVStreamingReader:
         dialect = self._dialect
 
         def set_aside(row: pa_csv.InvalidRow) -> str:
             end.saw_ragged(row.text)
-            expected = row.expected_columns - dialect.trailing_delimiter
-            reject(f"row {row.number}: expected {expected} cells, received {row.actual_columns}")
+            ragged.add(row.number, row.expected_columns - dialect.trailing_delimiter, row.actual_columns)
             return "skip"
 
         names = dialect.names + [TRAILING] * dialect.trailing_delimiter
@@ -100,6 +112,24 @@ class DelimitedFile:
                 "unterminated-quote",
                 f"expected a closing quote, received the end of the file {lines} lines after it was opened",
             )
+
+
+class _Ragged:
+    """Rows without as many cells as there are names, in little memory: a block may have millions of them."""
+
+    def __init__(self) -> None:
+        self._facts = array("q")
+
+    def add(self, *facts: int) -> None:
+        self._facts.extend(facts)
+
+    def taken(self) -> Iterator[str]:
+        """Return what is wrong with each row since the last call."""
+        facts, self._facts = iter(self._facts), array("q")
+        return (
+            f"row {number}: expected {expected} cells, received {received}"
+            for number, expected, received in zip(facts, facts, facts, strict=True)
+        )
 
 
 class _LastRead:

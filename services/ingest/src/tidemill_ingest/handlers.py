@@ -24,7 +24,8 @@ from tidemill_ingest.errors import Refused
 from tidemill_ingest.parts import is_part, note_part
 from tidemill_ingest.plan import Expected, address
 from tidemill_ingest.receiving import Received, Receiver
-from tidemill_ingest.span import DATA_FILE, REJECTS_FILE, check_rejected_share, write_span
+from tidemill_ingest.span import check_rejected_share, write_span
+from tidemill_ingest.span_writer import DATA_FILE, REJECTS_FILE
 from tidemill_runtime.consumer import Message, Rejected
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.sequence import Sequence

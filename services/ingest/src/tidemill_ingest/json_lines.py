@@ -12,7 +12,7 @@ from tidemill_contracts.records import flat
 from tidemill_ingest.columns import infer_types
 from tidemill_ingest.encoding import Text
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Look, Reject, looked_at
+from tidemill_ingest.reader import Look, Reject
 from tidemill_ingest.rejects import hidden
 from tidemill_ingest.values import Row, batches_of
 
@@ -32,7 +32,7 @@ class JsonFile:
 
     def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Infer the types from every value: JSON's own, and timestamps for ISO 8601 strings."""
-        return infer_types(looked_at(self.batches(reject), look), text_types=("timestamp",))
+        return infer_types(self.batches(reject), text_types=("timestamp",), look=look)
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
         """Stream the rows; values of a column with several kinds come as text."""

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Look, Reject, column_names
+from tidemill_ingest.reader import Look, Reject, Seen, column_names
 
 MAGIC = b"PAR1"
 MAX_BATCH_ROWS = 1 << 16
@@ -30,16 +30,17 @@ class ParquetFile:
             if not file.metadata.num_rows:
                 return {}
         names = column_names(schema.names)
-        types = {name: column_type_of(kind) for name, kind in zip(names, schema.types, strict=True)}
-        if others := [f"{name} ({schema.types[i]})" for i, name in enumerate(names) if types[name] is None]:
+        kinds = {name: column_type_of(kind) for name, kind in zip(names, schema.types, strict=True)}
+        if others := [f"{name} ({schema.types[i]})" for i, name in enumerate(names) if kinds[name] is None]:
             raise Refused(
                 "unsupported-column",
                 "expected numbers, booleans, text, dates and timestamps; received the columns "
                 f"{', '.join(others)[:400]}: leave them out or flatten them",
             )
+        types = {name: column_type for name, column_type in kinds.items() if column_type is not None}
         for batch in self.batches(reject):
-            look(batch)
-        return {name: column_type for name, column_type in types.items() if column_type is not None}
+            look(Seen(batch, {}, lambda: types))
+        return types
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:  # noqa: ARG002 - rows are whole or none is
         """Stream the rows as typed columns."""

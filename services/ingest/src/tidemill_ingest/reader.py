@@ -1,7 +1,8 @@
 """The one port of reading: whatever a file's format, it becomes columns of cells, batch by batch."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from unicodedata import normalize
 
@@ -24,7 +25,20 @@ class Reject(Protocol):
         """Note a row. `problem` quotes names alone; `cell` is what does not fit, None for whole rows."""
 
 
-Look = Callable[[pa.RecordBatch], None]
+@dataclass(frozen=True)
+class Seen:
+    """A batch of rows on its way through a reader.
+
+    `converted` has the columns of text that all fit some type, in that type; `types` says what columns hold
+    as far as they were read, this batch included.
+    """
+
+    rows: pa.RecordBatch
+    converted: Mapping[str, pa.Array | None]
+    types: Callable[[], Mapping[str, ColumnType]]
+
+
+Look = Callable[[Seen], None]
 
 
 class Reader(Protocol):
@@ -45,13 +59,6 @@ class Reader(Protocol):
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
         """Stream the rows. String columns may hold cells of another type; absent columns mean nulls."""
-
-
-def looked_at(batches: Iterable[pa.RecordBatch], look: Look) -> Iterator[pa.RecordBatch]:
-    """Pass batches on, each after it was shown."""
-    for batch in batches:
-        look(batch)
-        yield batch
 
 
 def column_names(raw: Sequence[str]) -> list[str]:

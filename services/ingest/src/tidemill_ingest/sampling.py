@@ -1,6 +1,7 @@
 """A sample of every column's cells, gathered from all over a file in bounded memory."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -70,4 +71,9 @@ def _evenly(cells: pa.Array, count: int) -> pa.Array:
         return cells
     if pa.types.is_string_view(cells.type):  # Arrow cannot take from it
         cells = pc.cast(cells, pa.string())
-    return cells.take(pa.array(np.linspace(0, len(cells) - 1, count, dtype=np.int64)))
+    return cells.take(_places(len(cells), count))
+
+
+@lru_cache(maxsize=64)
+def _places(cells: int, count: int) -> pa.Array:
+    return pa.array(np.linspace(0, cells - 1, count, dtype=np.int64))

@@ -16,7 +16,7 @@ from tidemill_contracts import tfserving
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.columns import infer_types
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Look, Reject, looked_at
+from tidemill_ingest.reader import Look, Reject
 from tidemill_ingest.values import Row, Value, batches_of
 
 HEADER = struct.Struct("<QI")
@@ -35,7 +35,7 @@ class TFRecordFile:
 
     def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Infer the types from every value; text stays text."""
-        return infer_types(looked_at(self.batches(reject), look), text_types=())
+        return infer_types(self.batches(reject), text_types=(), look=look)
 
     def batches(self, reject: Reject) -> Iterator[pa.RecordBatch]:
         """Stream the examples as rows; a feature without values is a null."""

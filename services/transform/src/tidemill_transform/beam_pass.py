@@ -8,7 +8,9 @@ will do. Every part carries its counts to the report, where each must come out o
 """
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,6 +19,9 @@ import pyarrow as pa
 from apache_beam.coders.typecoders import registry
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.worker.statecache import CacheAware
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from tidemill_contracts.manifest import LABEL_COLUMN, WEIGHT_COLUMN, Column
 from tidemill_contracts.profile import Profile
@@ -24,12 +29,23 @@ from tidemill_transform.columns import schema_of
 from tidemill_transform.cutoff import with_cutoff
 from tidemill_transform.files import open_file, replacing
 from tidemill_transform.label import Label, Labeller
-from tidemill_transform.parts import Part, PartRows, SideRows, SplitRows, parts_of, read_part, write_shard
+from tidemill_transform.parts import (
+    Part,
+    PartRows,
+    SideRows,
+    SplitRows,
+    parts_of,
+    read_part,
+    repetitive,
+    write_shard,
+)
 from tidemill_transform.plan import PartReport, Plan, Report
 from tidemill_transform.profiling import TableSketch
 from tidemill_transform.rules import Rule, check_rows
 from tidemill_transform.split import SplitRule, row_keys
 from tidemill_transform.travel import SizedCoder
+
+PARTS_BEING_WRITTEN = 2
 
 NewSketch = Callable[[], TableSketch]
 # By whether the rows are of the newest span or an earlier one, and by their side.
@@ -37,12 +53,16 @@ Sketches = dict[tuple[str, str], TableSketch]
 
 
 @dataclass(frozen=True)
-class Profiles:
+class Profiles(CacheAware):
     """Of the rows on both sides, and of those of the newest span."""
 
     train: Profile
     eval: Profile
     newest: Profile
+
+    def get_referents_for_cache(self) -> list[object]:
+        """Tell Beam, which would look at every number in them, that there is nothing to weigh."""
+        return []
 
 
 def run_pass(plan: Plan) -> Report:
@@ -111,7 +131,9 @@ class CheckRows(beam.DoFn):
             return
         facts = {
             "rows_rejected": checked.rejected.num_rows,
-            "reject_file": write_shard(self._folder, "rejects", part.part, checked.rejected),
+            "reject_file": write_shard(
+                self._folder, "rejects", part.part, checked.rejected, repetitive(checked.rejected)
+            ),
             "broken": checked.counts,
         }
         yield PartRows(
@@ -165,17 +187,38 @@ class SplitSides(beam.DoFn):
 
 
 class WriteShards(beam.DoFn):
-    """SplitRows -> PartReport."""
+    """SplitRows -> PartReport, by a thread that writes while the next parts are prepared."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
+    def setup(self) -> None:
+        self._with_dictionary: list[str] | None = None
+        self._thread = ThreadPoolExecutor(1)
+
+    def start_bundle(self) -> None:
+        self._writing = deque[Future[PartReport]]()
+
     def process(self, split: SplitRows) -> Iterator[PartReport]:
+        self._writing.append(self._thread.submit(self._write, split))
+        while len(self._writing) > PARTS_BEING_WRITTEN:
+            yield self._writing.popleft().result()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        while self._writing:
+            yield GlobalWindows.windowed_value(self._writing.popleft().result())
+
+    def teardown(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def _write(self, split: SplitRows) -> PartReport:
+        if self._with_dictionary is None:
+            self._with_dictionary = repetitive(split.train.rows)
         files = {
-            "train_file": write_shard(self._folder, "train", split.part, split.train.rows),
-            "eval_file": write_shard(self._folder, "eval", split.part, split.eval.rows),
+            f"{fate}_file": write_shard(self._folder, fate, split.part, side.rows, self._with_dictionary)
+            for fate, side in split.sides
         }
-        yield split.report.model_copy(update=files)
+        return split.report.model_copy(update=files)
 
 
 class ProfileRows(beam.CombineFn):
@@ -196,7 +239,7 @@ class ProfileRows(beam.CombineFn):
 
     def add_input(self, sketches: Sketches, split: SplitRows) -> Sketches:
         age = "newest" if split.part.span == self._newest else "earlier"
-        for side, rows in (("train", split.train), ("eval", split.eval)):
+        for side, rows in split.sides:
             if rows.rows.num_rows:
                 if (age, side) not in sketches:
                     sketches[age, side] = self._new_sketch()

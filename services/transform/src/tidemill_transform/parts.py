@@ -1,16 +1,22 @@
 """A window's rows on their way through the pass: part by part, each a row group of a span."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tidemill_contracts import layout
 from tidemill_transform.columns import conform
 from tidemill_transform.files import open_file, replacing
 from tidemill_transform.plan import PartReport, SpanRows
 from tidemill_transform.split import Hashes
+
+# A dictionary of values that hardly repeat costs more than it saves; so many cells tell.
+SAMPLED_CELLS = 1 << 12
+REPEATED_TIMES = 2
 
 Fate = Literal["train", "eval", "rejects"]
 
@@ -60,6 +66,10 @@ class SplitRows:
     eval: SideRows
 
     @property
+    def sides(self) -> tuple[tuple[Literal["train"], SideRows], tuple[Literal["eval"], SideRows]]:
+        return ("train", self.train), ("eval", self.eval)
+
+    @property
     def nbytes(self) -> int:
         return int(self.train.rows.nbytes + self.eval.rows.nbytes)
 
@@ -74,21 +84,37 @@ def parts_of(numbered: tuple[int, SpanRows]) -> Iterator[Part]:
 
 def read_part(part: Part, schema: pa.Schema) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """Yield the rows of a part as its span has them, and as `schema` does: one batch, or none."""
-    columns = [name for name in part.source.columns if name in schema.names]
+    wanted = set(schema.names)
+    columns = [name for name in part.source.columns if name in wanted]
     with open_file(part.source.uri) as file:
         table = pq.ParquetFile(file).read_row_group(part.row_group, columns=columns).select(columns)
     for native in table.combine_chunks().to_batches():
         yield native, conform(native, schema)
 
 
-def write_shard(folder: str, fate: Fate, part: Part, rows: pa.RecordBatch) -> str | None:
+def repetitive(rows: pa.RecordBatch) -> list[str]:
+    """Name the columns for which a dictionary pays, going by the first cells."""
+    return [
+        name
+        for name, cells in zip(rows.schema.names, rows.columns, strict=True)
+        if pc.count_distinct(cells[:SAMPLED_CELLS]).as_py() * REPEATED_TIMES <= len(cells[:SAMPLED_CELLS])
+    ]
+
+
+def write_shard(
+    folder: str, fate: Fate, part: Part, rows: pa.RecordBatch, with_dictionary: Sequence[str]
+) -> str | None:
     """Write the rows of a part that share a fate, and return the file's name below `folder`; None when none.
 
     A part that is tried again overwrites its own files.
     """
     if rows.num_rows == 0:
         return None
-    name = f"{fate}/{part.span:010d}-{part.row_group:05d}.parquet"
+    name = layout.dataset_part(fate, part.span, part.row_group)
+    # Arrow would wait for Python with every page that it hands to the file.
+    content = pa.BufferOutputStream()
+    table = pa.Table.from_batches([rows])
+    pq.write_table(table, content, compression="zstd", use_dictionary=list(with_dictionary))
     with replacing(f"{folder}/{name}") as file:
-        pq.write_table(pa.Table.from_batches([rows]), file, compression="zstd")
+        file.write(content.getvalue().to_pybytes())
     return name

@@ -1,6 +1,8 @@
 """The profile of a table, as one accumulator: batches in, profile out, mergeable on the way."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +21,8 @@ from tidemill_transform.task import LABEL_TYPES
 # Batches wait until there are so many: looking at a column costs the same for one row as for thousands.
 PENDING_ROWS = 65_536
 PENDING_BYTES = 32 << 20
+# Columns know nothing of each other, and NumPy and Arrow leave Python to the other thread.
+LOOKING_THREADS = 2
 # Different texts that are counted exactly: in one column, and in all of them together.
 COUNTED_TEXTS = 32_768
 COUNTED_TEXTS_OF_ALL = 4_000_000
@@ -97,8 +101,9 @@ class TableSketch:
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         self.rows += rows.num_rows
         self.label.update(_array(rows, LABEL_COLUMN))
-        for sketch in self.columns:
-            sketch.update(_array(rows, sketch.column.name))
+        with ThreadPoolExecutor(LOOKING_THREADS) as threads:
+            shares = [self.columns[start::LOOKING_THREADS] for start in range(LOOKING_THREADS)]
+            list(threads.map(partial(_update, rows), shares))
         for slices in self.slices:
             slices.update(rows)
         self._sample.update(keys, rows)
@@ -106,6 +111,11 @@ class TableSketch:
     def __getstate__(self) -> dict[str, Any]:
         self._look()
         return self.__dict__
+
+
+def _update(rows: pa.Table, sketches: Iterable[ColumnSketch]) -> None:
+    for sketch in sketches:
+        sketch.update(_array(rows, sketch.column.name))
 
 
 def _array(rows: pa.Table, name: str) -> pa.Array:

@@ -13,7 +13,7 @@ the cutoff moves on with every new span.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Self
 
 import numpy as np
@@ -100,8 +100,9 @@ def hash_rows(rows: pa.RecordBatch, columns: Iterable[str]) -> Hashes:
     """Hash what each row says in some columns; where it says nothing, the hash is zero."""
     hashes = np.zeros(rows.num_rows, np.uint64)
     for name in columns:
-        keyed = _hash_words(hash_values(rows[name]) ^ _hash_texts([name])[0])
-        hashes += np.where(_present(rows[name]), keyed, np.uint64(0))
+        values = rows[name]
+        keyed = _hash_words(hash_values(values) ^ _hash_name(name))
+        hashes += np.where(_present(values), keyed, np.uint64(0))
     return hashes
 
 
@@ -143,6 +144,11 @@ def _present(column: pa.Array) -> Sides:
 
 def _hash_words(words: npt.NDArray[np.uint64]) -> Hashes:
     return np.asarray(hash_array(words), np.uint64)
+
+
+@lru_cache(maxsize=10_000)
+def _hash_name(column: str) -> np.uint64:
+    return np.uint64(_hash_texts([column])[0])
 
 
 def _hash_texts(texts: npt.ArrayLike) -> Hashes:
