@@ -43,11 +43,12 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _nullable(schema: Schema, definitions: Schema) -> Schema:
-    """Translate the one kind of choice that the spec has: something, or null."""
-    something, null = schema["anyOf"]
+    """Translate a choice between something and null; what may be of several types is left to the services."""
+    *choices, null = schema["anyOf"]
     if null != {"type": "null"}:
         raise ValueError(f"expected a choice between something and null, received {schema['anyOf']}")
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    something = choices[0] if len(choices) == 1 else {"x-kubernetes-preserve-unknown-fields": True}
     return {**structural({**something, **rest}, definitions), "nullable": True}
 
 

@@ -22,7 +22,10 @@ PULLS = {
     "trainer": (topology.TRAINER,),
     "serving": (topology.SERVING,),
 }
-BUCKET_ROLES = dict.fromkeys(PULLS, "storage.objectUser") | {"model-server": "storage.objectViewer"}
+# Trainings as Jobs of their own touch the bucket, and nothing else.
+BUCKET_ROLES = dict.fromkeys((*PULLS, "training"), "storage.objectUser") | {
+    "model-server": "storage.objectViewer"
+}
 IDENTITIES = (
     "principal://iam.googleapis.com/projects/${PROJECT_NUMBER}/locations/global/workloadIdentityPools"
     "/${PROJECT_ID}.svc.id.goog/subject/ns/tidemill/sa/tidemill-"

@@ -12,10 +12,10 @@ Schema = dict[str, Any]
 SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
 # Each is one process by design, so a number of replicas is nothing to choose.
 ALONE = {"trainer", "serving"}
-# Settings that follow from the chart's wiring or from values of their own. Trainings run in the trainer's own
-# pod: the chart gives it no right to create Jobs.
+# Settings that follow from the chart's wiring or from values of their own.
 WIRED = re.compile(
-    r"project|bucket_url|warehouse_url|tracking_uri|host|scratch_folder|launcher|job_.+|.*port|.+_address"
+    r"project|bucket_url|warehouse_url|tracking_uri|host|scratch_folder|launcher|job_.+|check_server_.+|.*port|"
+    r".+_address"
 )
 
 TEXT = {"type": "string"}
@@ -23,6 +23,15 @@ REPLICAS = {"type": "integer", "minimum": 0}
 QUANTITY = {"type": ["string", "number"], "pattern": r"^[0-9.]+([KMGT]i?|m)?$"}
 CIDR = {"type": "string", "pattern": r"^[0-9a-f.:]+/[0-9]+$"}
 PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
+ADDRESSES: Schema = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"cidr": CIDR, "port": PORT},
+        "additionalProperties": False,
+        "required": ["cidr", "port"],
+    },
+}
 PEERS = {"type": "array", "items": {"type": "object"}}
 NAME = {"type": "string", "minLength": 1}
 
@@ -83,7 +92,14 @@ def values() -> Schema:
         "monitoring": PEERS,
         "tracking": {"type": "array", "items": {"type": "object"}},
         "googleApis": {"type": "array", "items": CIDR},
-        "metadataServers": {"type": "array", "items": closed({"cidr": CIDR, "port": PORT}, ("cidr", "port"))},
+        "kubernetesApis": ADDRESSES,
+        "metadataServers": ADDRESSES,
+    }
+    training = {
+        "launcher": {"enum": ["process", "kubernetes"]},
+        "resources": container()["resources"],
+        "scratch": QUANTITY,
+        "modelServer": closed({"resources": container()["resources"]}),
     }
     properties = {
         "project": {"type": "string", "pattern": "^[a-z][a-z0-9-]{4,28}[a-z0-9]$"},
@@ -94,6 +110,7 @@ def values() -> Schema:
         "pubsubEmulator": TEXT,
         "image": closed({"registry": {"type": "string", "pattern": "^(.+/)?$"}, "tag": TEXT}),
         "services": closed(services),
+        "training": closed(training),
         "modelServer": closed(container()),
         "networkPolicy": closed(network_policy),
     }

@@ -1,6 +1,7 @@
 """Stories of drops and requests, followed until they end: the test plays the services."""
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -166,6 +167,33 @@ def test_a_request_for_a_model_that_there_is_ends_by_itself(
 
     assert result.exit_code == 0, result.output
     assert "dataset 1 was trained on before: nothing to do" in result.stdout
+
+
+def test_a_request_for_what_newer_data_had_superseded_is_followed(
+    platform: Platform, services: Services, one_span: None
+) -> None:
+    intent = platform.home.bucket / layout.training("flights", "model1")
+    superseded = intent.with_suffix("") / "superseded.json"
+    superseded.parent.mkdir(parents=True, exist_ok=True)
+    intent.write_text(json.dumps({"dataset_id": "d", "correlation_id": "an-earlier-drop"}))
+    superseded.write_text("{}")
+
+    def play() -> None:
+        correlation_id = services.next_request()[1]
+        asked = {"dataset_id": "d", "correlation_id": correlation_id}
+        superseded.with_name("requested.json").write_text(json.dumps(asked))
+        services.tell(transformed(), correlation_id)
+        services.tell(deployed(), correlation_id)
+
+    playing = threading.Thread(target=play)
+    playing.start()
+    result = tidemill(platform, "retrain", "flights")
+    playing.join()
+    intent.unlink()
+    shutil.rmtree(superseded.parent)
+
+    assert result.exit_code == 0, result.output
+    assert "version 1 answers requests" in result.stdout
 
 
 def test_a_span_that_there_is_not_cannot_be_retrained_on(platform: Platform, one_span: None) -> None:

@@ -13,10 +13,12 @@ from tidemill_contracts.events import (
     ModelBlessed,
     ModelDeployed,
     ModelRejected,
+    ModelSuperseded,
     ModelWithdrawn,
     Reason,
     RetrainRequested,
     SchemaChange,
+    TrialFinished,
 )
 from tidemill_local.cli.story import Line, Outcome, tell
 
@@ -114,6 +116,33 @@ VERDICT = {**MODEL, "dataset": 1, "dataset_id": "d", "family": "deep", "metrics"
                 pipeline="p", model_id="m", family="deep", metrics={"roc_auc": 0.75, "rows": 9}, seconds=1
             ),
             Line("train", "deep: roc_auc 0.7500", 1),
+        ),
+        (
+            TrialFinished(
+                pipeline="p",
+                model_id="m",
+                trial=3,
+                family="deep",
+                metric="roc_auc",
+                score=None,
+                best=0.9,
+                state="pruned",
+                seconds=1,
+                seconds_left=65,
+            ),
+            Line("train", "trial 3, deep: pruned, best 0.9000, 1:05 left", 1),
+        ),
+        (
+            ModelSuperseded(
+                pipeline="p",
+                model_id="m",
+                dataset=1,
+                dataset_id="d",
+                seconds=1,
+                by_dataset=2,
+                by_model_id="n",
+            ),
+            Line("train", "dataset 1 is not trained on: dataset 2 is newer", 1, Outcome.NOTHING_NEW),
         ),
         (
             ModelBlessed(**{**VERDICT, "champion": 1}),

@@ -161,7 +161,9 @@ def test_a_bucket_in_a_volume_is_mounted_where_its_url_says(render: Render) -> N
         {"services": {"ingest": {"settings": {"concurrency": 0}}}},
         {"services": {"gateway": {"settings": {"rest_port": 80}}}},
         {"services": {"trainer": {"settings": {"launcher": "kubernetes"}}}},
+        {"services": {"trainer": {"settings": {"check_server_address": "elsewhere:8500"}}}},
         {"services": {"scorer": {}}},
+        {"training": {"launcher": "cron"}},
         {"image": {"registry": "no-slash-at-the-end"}},
         {"networkPolicy": {"googleApis": ["pubsub.googleapis.com"]}},
     ],
@@ -191,9 +193,12 @@ def test_what_cannot_be_guessed_must_be_given(chart: helm.Chart, missing: str) -
         chart.validate_schema(given)
 
 
-def test_every_value_does_something(chart: helm.Chart, render: Render, objects: list[Manifest]) -> None:
-    for path, value in leaves(chart.values):
-        changed: Manifest = deepcopy(chart.values)
+def test_every_value_does_something(chart: helm.Chart, render: Render) -> None:
+    values = deepcopy(chart.values)
+    values["training"]["launcher"] = "kubernetes"
+    objects = render(values)
+    for path, value in leaves(values):
+        changed: Manifest = deepcopy(values)
         parent = changed
         for key in path[:-1]:
             parent = parent[key]
@@ -219,5 +224,11 @@ def other(key: str, value: object) -> object:
         case list():
             return [] if value else [{"ports": [{"port": 5000}]}]
         case _:
-            known = {"registry": "other/", "cpu": "7", "memory": "7Gi", "scratch": "7Gi"}
+            known = {
+                "registry": "other/",
+                "launcher": "process",
+                "cpu": "7",
+                "memory": "7Gi",
+                "scratch": "7Gi",
+            }
             return {**known, "warehouseUrl": "bigquery://other/other"}.get(key, "other")

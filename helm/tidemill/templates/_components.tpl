@@ -7,6 +7,8 @@ How the components are wired; what a deployment may choose is in values.yaml.
   addresses  settings that hold the main address of a component
   values     settings that hold a value of the chart
   google     it uses Google Cloud's APIs, or what stands in for them
+  peers      port on which its pods call each other
+  cluster    it calls Kubernetes itself
   alone      there must never be two of it
 */}}
 {{- define "tidemill.components" -}}
@@ -30,6 +32,10 @@ trainer:
   values: {BUCKET_URL: bucketUrl, TRACKING_URI: trackingUri}
   google: true
   alone: true
+  cluster: {{ eq .Values.training.launcher "kubernetes" }}
+{{- if eq .Values.training.launcher "kubernetes" }}
+training: {ports: {}, calls: [], addresses: {}, values: {BUCKET_URL: bucketUrl, TRACKING_URI: trackingUri}, google: true, peers: 2222}
+{{- end }}
 serving:
   ports: {grpc: 8510}
   calls: [model-server]

@@ -36,7 +36,8 @@ helm.sh/chart: {{ printf "%s-%s" (first .).Chart.Name (first .).Chart.Version }}
 {{/* What a pod of a component has before its containers: (list $ COMPONENT). */}}
 {{- define "tidemill.pod" -}}
 serviceAccountName: {{ include "tidemill.name" . }}
-automountServiceAccountToken: false
+{{- $component := index (include "tidemill.components" (first .) | fromYaml) (last .) }}
+automountServiceAccountToken: {{ $component.cluster | default false }}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true

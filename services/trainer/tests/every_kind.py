@@ -1,12 +1,14 @@
 """Rows with every kind of feature, under names that no programming language takes."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-from trainer_world import profile_of
+from learned_data import data_of
 
 from tidemill_contracts.manifest import LABEL_COLUMN
-from tidemill_contracts.profile import Feature, FeatureOptions
-from tidemill_trainer.data import TrainingData, to_rows
+from tidemill_contracts.profile import Feature, FeatureOptions, Task
+from tidemill_trainer.data import TrainingData
 
 PLAIN = (
     Feature(name="distance", kind="numeric"),
@@ -38,24 +40,25 @@ WORDS = ("late", "LATE", "Sturm", "naïve", "o'neil", "東京", "7", "and", "in"
 MOMENTS = ("2013-01-31", "2012-02-29T23:59:59Z", "2013-06-30 00:30+02:00", "2013-02-30", "noon", "")
 
 
-def every_kind(rows: int = 600, *, plain: bool = False) -> TrainingData:
+def every_kind(
+    rows: int = 600, *, plain: bool = False, task: Task = "binary", **training: Any
+) -> TrainingData:
     """Learnable rows; only those features that need no graph, where `plain`."""
     features = PLAIN if plain else FEATURES
-    table = _table(rows, np.random.default_rng(5))
+    table = _table(rows, np.random.default_rng(5), task)
     is_held_out = pa.array(np.arange(rows) % 5 == 0)
     train = table.filter(pa.array(np.arange(rows) % 5 > 0))
-    return TrainingData(
-        pipeline="every-kind",
-        features=features,
+    return data_of(
+        train,
+        features,
+        held_out=table.filter(is_held_out),
         crosses=() if plain else CROSSES,
-        profile=profile_of(train, features),
-        train=to_rows([train], features),
-        held_out=to_rows([table.filter(is_held_out)], features),
         seed=3,
+        **training,
     )
 
 
-def _table(rows: int, rng: np.random.Generator) -> pa.Table:
+def _table(rows: int, rng: np.random.Generator, task: Task) -> pa.Table:
     def some(values: tuple[str, ...]) -> list[str]:
         return [values[index] for index in rng.integers(len(values), size=rows)]
 
@@ -67,7 +70,12 @@ def _table(rows: int, rng: np.random.Generator) -> pa.Table:
     hour = rng.integers(0, 24, rows)
     minutes = rng.integers(0, 2 * 365 * 24 * 60, rows)
     when = np.datetime64("2012-06-01T00:00", "us") + minutes.astype("timedelta64[m]")
-    label = (distance > 1000) ^ np.array(["late" in text.lower() for text in note]) ^ (rng.random(rows) < 0.2)
+    is_late = np.array(["late" in text.lower() for text in note])
+    labels: dict[Task, Any] = {
+        "binary": (distance > 1000) ^ is_late ^ (rng.random(rows) < 0.2),
+        "multiclass": np.where(is_late, "spät", np.where(distance > 1000, "früh", "pünktlich")),
+        "regression": distance / 10 + 50 * is_late,
+    }
     columns = {
         "distance": np.where(rng.random(rows) < 0.02, np.inf, distance),
         "is it?": hour > 12,
@@ -89,4 +97,4 @@ def _table(rows: int, rng: np.random.Generator) -> pa.Table:
         name: values if name == "1:raw" else pa.compute.if_else(gaps(0.1), None, values)
         for name, values in holed.items()
     }
-    return pa.table({**holed, LABEL_COLUMN: label})
+    return pa.table({**holed, LABEL_COLUMN: labels[task]})

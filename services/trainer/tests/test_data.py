@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from trainer_world import FEATURES, a_training, write_dataset
+from trainer_world import FEATURES, PIPELINE, a_training, write_dataset
 
-from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_contracts.manifest import LABEL_COLUMN, WEIGHT_COLUMN
 from tidemill_contracts.profile import Feature
 from tidemill_runtime.folder import FolderStore
 from tidemill_trainer.data import NUMBER, TEXT, as_inputs, load_dataset, missing, read_manifest, to_rows
@@ -97,11 +97,39 @@ def test_rows_come_in_batches_as_they_come_at_once() -> None:
     assert [*chain.from_iterable(batches)] == rows.columns()["x"].tolist() == words
 
 
+def test_texts_are_indices_of_classes_and_one_that_training_did_not_have_is_none() -> None:
+    table = pa.table({"x": [1.0, 2.0, 3.0], LABEL_COLUMN: ["b", "new", "a"]})
+
+    rows = to_rows([table], [Feature(name="x", kind="numeric")], classes=["a", "b"])
+
+    assert rows.labels.tolist() == [1, -1, 0]
+    assert rows.labels.dtype == np.int32
+
+
+def test_numbers_are_labels_as_they_are() -> None:
+    table = pa.table({"x": [1.0, 2.0], LABEL_COLUMN: [0.5, -7.0]})
+
+    assert to_rows([table], [Feature(name="x", kind="numeric")]).labels.tolist() == [0.5, -7]
+
+
+def test_rows_keep_their_weights_when_some_are_taken() -> None:
+    table = pa.table(
+        {"x": [1.0, 2.0, 3.0], LABEL_COLUMN: [True, False, True], WEIGHT_COLUMN: [0.0, 1.5, 2.0]}
+    )
+    plain = table.drop_columns([WEIGHT_COLUMN])
+
+    rows = to_rows([table], [Feature(name="x", kind="numeric")]).take(np.array([2, 1]))
+
+    assert rows.weights is not None
+    assert rows.weights.tolist() == [2, 1.5]
+    assert to_rows([plain], [Feature(name="x", kind="numeric")]).weights is None
+
+
 def test_columns_that_no_model_reads_are_not_loaded(tmp_path: Path) -> None:
     store, training = FolderStore(tmp_path), a_training()
     write_dataset(store, training, rows=50)
 
-    data = load_dataset(store, read_manifest(store, "flights", training.dataset_id), seed=1)
+    data = load_dataset(store, read_manifest(store, "flights", training.dataset_id), PIPELINE.spec)
 
     assert set(data.train.columns()) == {feature.name for feature in FEATURES}
     assert (len(data.train), len(data.held_out)) == (40, 10)

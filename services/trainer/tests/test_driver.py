@@ -1,6 +1,7 @@
 """Rules of the driver: every accepted training ends in one verdict, whatever happens on the way."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 
@@ -9,13 +10,23 @@ from trainer_world import a_training, commit_model
 
 from tidemill_contracts import layout
 from tidemill_contracts.event import EventData
-from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected, Reason
+from tidemill_contracts.events import (
+    CandidateTrained,
+    ModelBlessed,
+    ModelRejected,
+    ModelSuperseded,
+    Reason,
+    TrialFinished,
+)
+from tidemill_contracts.pipeline import Metadata, Pipeline, PipelineSpec
+from tidemill_contracts.training_spec import Training as TrainingSpec
 from tidemill_runtime.folder import FolderStore
 from tidemill_runtime.sequence import Sequence
 from tidemill_runtime.telling import Cause
-from tidemill_trainer.driver import Driver
+from tidemill_trainer.driver import Driver, Limits
 from tidemill_trainer.launcher import Job, State, Status
-from tidemill_trainer.trainings import TOLD, Candidate, Training, Trainings
+from tidemill_trainer.standing import Standings
+from tidemill_trainer.trainings import TOLD, Candidate, Training, Trainings, Trial
 
 MAX_ATTEMPTS = 2
 
@@ -30,14 +41,16 @@ class FakeLauncher:
     def __init__(self, step: Callable[[], None]) -> None:
         self._step = step
         self.jobs: dict[str, Status] = {}
+        self.specs: list[TrainingSpec] = []
 
     @property
     def running(self) -> list[str]:
         return [job_id for job_id, status in self.jobs.items() if status.state is State.RUNNING]
 
-    def launch(self, job: Job) -> None:
+    def launch(self, job: Job, spec: TrainingSpec) -> None:
         self._step()
         self.jobs.setdefault(job.job_id, Status(State.RUNNING))
+        self.specs.append(spec)
 
     def poll(self, job: Job) -> Status:
         return self.jobs.get(job.job_id, Status(State.ABSENT))
@@ -86,13 +99,13 @@ class World:
         self.step()
         self.told.append((data, cause))
 
-    def a_driver(self) -> Driver:
+    def a_driver(self, max_running: int = 9) -> Driver:
         """A driver as a new process has it."""
         driver = Driver(
             self.trainings,
             self.launcher,
             self.tell,
-            max_attempts=MAX_ATTEMPTS,
+            limits=Limits(MAX_ATTEMPTS, max_running),
             pause_seconds=0,
             on_told=self.recorded.append,
         )
@@ -156,18 +169,60 @@ def test_a_candidate_is_told_while_others_still_train(world: World) -> None:
     assert len(world.launcher.running) == 1
 
 
-def test_one_training_runs_at_a_time_per_pipeline_and_the_oldest_dataset_goes_first(world: World) -> None:
-    driver = world.a_driver()
-    first, second, other = a_training(1), a_training(2), a_training(2, pipeline="weather")
+def test_a_job_is_launched_as_its_spec_says(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    spec = PipelineSpec(label="late", training=TrainingSpec(workers=3))
+    pipeline = Pipeline(metadata=Metadata(name="flights"), spec=spec)
+    world.store.create(layout.pinned_spec("flights", training.spec_digest), pipeline.to_json().encode())
 
-    for training in (second, other, first):
+    driver.accept(training)
+    turn(driver)
+
+    assert world.launcher.specs == [spec.training]
+
+
+def test_trials_are_told_once_each_with_the_best_score_so_far(world: World) -> None:
+    driver, training = world.a_driver(), a_training()
+    driver.accept(training)
+    turn(driver)
+    for number, (metric, score) in enumerate([("rmse", 2.0), ("rmse", None), ("rmse", 3.0)]):
+        trial = Trial(
+            number=number,
+            family="deep",
+            origin="search",
+            params={},
+            state="pruned" if score is None else "finished",
+            score=score,
+            seconds=1,
+            started_at=datetime(2026, 1, 1, tzinfo=UTC),
+            metric=metric,
+            seconds_left=60 - number,
+        )
+        world.trainings.add_trial(training, trial)
+        turn(driver)
+
+    told = [data for data, _ in world.told if isinstance(data, TrialFinished)]
+    assert [(each.trial, each.score, each.best, each.state) for each in told] == [
+        (0, 2.0, 2.0, "finished"),
+        (1, None, 2.0, "pruned"),
+        (2, 3.0, 2.0, "finished"),
+    ]
+    assert [(each.metric, each.seconds_left) for each in told] == [("rmse", 60), ("rmse", 59), ("rmse", 58)]
+    assert {cause for _, cause in world.told} == {training.cause}
+
+
+def test_one_training_runs_at_a_time_per_pipeline_that_on_the_newest_data(world: World) -> None:
+    driver = world.a_driver()
+    first, second, other = a_training(1), a_training(2), a_training(1, pipeline="weather")
+
+    for training in (first, second, other):
         driver.accept(training)
     turn(driver)
 
-    assert sorted(world.launcher.running) == sorted([f"{first.model_id}-1", f"{other.model_id}-1"])
+    assert sorted(world.launcher.running) == sorted([f"{second.model_id}-1", f"{other.model_id}-1"])
 
 
-def test_data_is_as_old_as_its_newest_span_whatever_its_number(world: World) -> None:
+def test_data_is_as_new_as_its_newest_span_whatever_its_number(world: World) -> None:
     driver = world.a_driver()
     later, earlier = (
         a_training(dataset).model_copy(update={"newest_span": span}) for dataset, span in ((1, 2), (2, 1))
@@ -177,33 +232,147 @@ def test_data_is_as_old_as_its_newest_span_whatever_its_number(world: World) -> 
         driver.accept(training)
     turn(driver)
 
-    assert world.launcher.running == [f"{earlier.model_id}-1"]
+    assert world.launcher.running == [f"{later.model_id}-1"]
 
 
-def test_an_older_dataset_that_comes_late_waits_for_the_running_job(world: World) -> None:
+def test_of_a_backfill_what_runs_goes_on_and_then_only_the_newest_data_is_trained_on(world: World) -> None:
     driver = world.a_driver()
-    driver.accept(a_training(2))
+    trainings = [a_training(dataset) for dataset in range(1, 13)]
+    driver.accept(trainings[0])
+    turn(driver)
+    for training in trainings[1:]:
+        driver.accept(training)
+    turn(driver)
+    world.succeed(trainings[0])
+    turn(driver)
+    world.succeed(trainings[-1])
     turn(driver)
 
-    driver.accept(a_training(1))
+    superseded = [data for data, _ in world.told if isinstance(data, ModelSuperseded)]
+    assert sorted(each.dataset for each in superseded) == list(range(2, 12))
+    assert {(each.by_dataset, each.by_model_id) for each in superseded} == {(12, trainings[-1].model_id)}
+    assert world.subjects(ModelBlessed) == [
+        f"pipelines/flights/models/{each.model_id}" for each in (trainings[0], trainings[-1])
+    ]
+    assert len(world.launcher.jobs) == 2
+    assert world.recorded == [trainings[0], trainings[-1]]
+
+
+def test_what_was_superseded_is_told_once_with_its_own_cause_and_never_trained(world: World) -> None:
+    driver = world.a_driver()
+    old, new = a_training(1), a_training(2)
+    for training in (old, new):
+        driver.accept(training)
     turn(driver)
-    running = world.launcher.running
+    world.succeed(new)
+    turn(driver)
+    turn(world.a_driver())
+    driver.accept(old)
+    turn(driver)
+
+    causes = [cause for data, cause in world.told if isinstance(data, ModelSuperseded)]
+    assert causes == [old.cause]
+    assert list(world.launcher.jobs) == [f"{new.model_id}-1"]
+
+
+def test_data_of_another_spec_is_trained_on_too(world: World) -> None:
+    driver = world.a_driver()
+    old = a_training(1).model_copy(update={"spec_digest": "of before"})
+    new = a_training(2)
+    for training in (old, new):
+        driver.accept(training)
+    turn(driver)
+    world.succeed(new)
+    turn(driver)
+
+    assert world.launcher.running == [f"{old.model_id}-1"]
+    assert world.subjects(ModelSuperseded) == []
+
+
+def test_what_someone_asked_for_is_trained_however_old_its_data(world: World) -> None:
+    driver = world.a_driver()
+    asked = a_training(1).model_copy(update={"requested": True})
+    for training in (asked, a_training(2)):
+        driver.accept(training)
+    turn(driver)
     world.succeed(a_training(2))
     turn(driver)
 
-    assert running == [f"{a_training(2).model_id}-1"]
-    assert world.launcher.running == [f"{a_training(1).model_id}-1"]
+    assert world.launcher.running == [f"{asked.model_id}-1"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_was_superseded_is_trained_for_the_one_who_asks_for_it(world: World, *, restarted: bool) -> None:
+    driver = world.a_driver()
+    old, new = a_training(1), a_training(2)
+    for training in (old, new):
+        driver.accept(training)
+    turn(driver)
+    world.succeed(new)
+    turn(driver)
+
+    driver.accept(old.model_copy(update={"requested": True, "correlation_id": "a request"}))
+    if restarted:
+        driver = world.a_driver()
+    turn(driver)
+    world.succeed(old)
+    turn(driver)
+
+    told = {type(data): cause.correlation_id for data, cause in world.told if old.model_id in data.subject}
+    assert told == {ModelSuperseded: "drop-1", CandidateTrained: "a request", ModelBlessed: "a request"}
+    assert Standings(world.trainings).unfinished() == []
+
+
+def test_no_more_jobs_run_at_once_than_allowed_and_who_waits_longest_is_next(world: World) -> None:
+    driver = world.a_driver(max_running=1)
+    trainings = [a_training(day, pipeline=name) for day, name in ((1, "zoo"), (3, "air"), (2, "mill"))]
+    order = []
+    for training in trainings:
+        driver.accept(training)
+    for _ in trainings:
+        turn(driver)
+        (running,) = world.launcher.running
+        order.append(running)
+        world.end(State.SUCCEEDED)
+        commit_model(world.store, next(each for each in trainings if running.startswith(each.model_id)))
+        turn(driver)
+
+    assert order == [f"{trainings[index].model_id}-1" for index in (0, 2, 1)]
+
+
+def test_a_pipeline_whose_verdict_cannot_be_told_leaves_its_place_to_another(world: World) -> None:
+    driver = world.a_driver(max_running=1)
+    driver.accept(a_training(1))
+    turn(driver)
+    driver.accept(a_training(2, pipeline="weather"))
+    world.unspeakable = ("pipelines/flights/",)
+    world.succeed(a_training(1))
+    turn(driver)
+
+    assert world.launcher.running == [f"{a_training(2, pipeline='weather').model_id}-1"]
+
+
+def test_jobs_that_outlived_the_driver_count_before_others_are_launched(world: World) -> None:
+    driver = world.a_driver()
+    driver.accept(a_training(2))
+    turn(driver)
+    driver.accept(a_training(1, pipeline="weather"))
+
+    turn(world.a_driver(max_running=1))
+
+    assert world.launcher.running == [f"{a_training(2).model_id}-1"]
 
 
 def test_a_job_that_outlived_the_driver_is_waited_for(world: World) -> None:
     driver = world.a_driver()
     driver.accept(a_training(2))
     turn(driver)
-    driver.accept(a_training(1))
+    driver.accept(a_training(3))
 
     turn(world.a_driver())
 
     assert world.launcher.running == [f"{a_training(2).model_id}-1"]
+    assert world.subjects(ModelSuperseded) == []
 
 
 def test_a_job_that_ended_with_the_driver_is_launched_again(world: World) -> None:
@@ -340,7 +509,7 @@ def see_through(world: World, training: Training) -> None:
 @pytest.mark.parametrize(
     "outlives", [False, True], ids=["jobs end with the driver", "jobs outlive the driver"]
 )
-@pytest.mark.parametrize("steps", range(5))
+@pytest.mark.parametrize("steps", range(6))
 def test_a_driver_killed_before_any_step_still_ends_in_one_model(
     world: World, steps: int, *, outlives: bool
 ) -> None:
@@ -361,3 +530,23 @@ def test_a_driver_killed_before_any_step_still_ends_in_one_model(
     }
     assert world.trainings.without(TOLD) == []
     assert world.launcher.running == []
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_driver_killed_before_any_step_still_tells_what_was_superseded(world: World, steps: int) -> None:
+    old, new = a_training(1), a_training(2)
+    world.a_driver().accept(old)
+    world.doom = iter([None] * steps)
+    with pytest.raises(Killed):
+        see_through(world, new)
+
+    world.doom = repeat(None)
+    see_through(world, new)
+
+    assert {data.subject: type(data) for data, _ in world.told} == {
+        f"pipelines/flights/models/{old.model_id}": ModelSuperseded,
+        f"pipelines/flights/models/{new.model_id}/candidates/deep": CandidateTrained,
+        f"pipelines/flights/models/{new.model_id}": ModelBlessed,
+    }
+    assert list(world.launcher.jobs) == [f"{new.model_id}-1"]
+    assert Standings(world.trainings).unfinished() == []

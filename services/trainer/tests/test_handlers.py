@@ -32,7 +32,7 @@ def test_an_intent_is_known_by_its_data_and_follows_from_the_event() -> None:
         type="dev.tidemill.dataset.transformed.v1",
         source="/tidemill/transform",
         subject=TRANSFORMED.subject,
-        data=TRANSFORMED,
+        data=TRANSFORMED.model_copy(update={"requested": True}),
         id="event-3",
         time=datetime(2026, 1, 3, tzinfo=UTC),
         correlation_id="drop-9",
@@ -46,6 +46,7 @@ def test_an_intent_is_known_by_its_data_and_follows_from_the_event() -> None:
     assert training.model_id == model_id("dataset-3", "spec")
     assert (training.dataset, training.newest_span) == (3, 9)
     assert training.cause == Cause("drop-9", "event-3", "restricted")
+    assert training.requested
 
 
 def test_an_intent_of_before_spans_were_told_counts_its_dataset_as_the_newest_span(tmp_path: Path) -> None:

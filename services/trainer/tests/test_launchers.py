@@ -1,146 +1,35 @@
-"""One contract for every launcher, held over real child processes and a server of Kubernetes' batch API."""
+"""One contract for every launcher: over child processes, a stand-in for Kubernetes' API, and the real one."""
 
-import fcntl
-import json
+import os
+import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
-import yaml
-from kubernetes.client import ApiClient, Configuration
-from trainer_world import a_training, commit_model
+from kube_apiserver import KubeApiServer, kube_apiserver
+from launcher_machines import JOB, SPEC, TEMPLATE, BatchApi, Cluster, Machine, Processes
 
+from tidemill_contracts.training_spec import Training as TrainingSpec
 from tidemill_runtime.folder import FolderStore
-from tidemill_trainer.kubernetes_launcher import KubernetesLauncher
-from tidemill_trainer.launcher import Job, Launcher, ProcessLauncher, State, Status
+from tidemill_trainer.launcher import Job, Launcher, State, Status, deadline_seconds
 from tidemill_trainer.trainings import Trainings
-
-JOB = Job(a_training(), attempt=1)
-TEMPLATE = {
-    "apiVersion": "batch/v1",
-    "kind": "Job",
-    "metadata": {"namespace": "learning", "labels": {"app": "trainer"}},
-    "spec": {"template": {"spec": {"containers": [{"name": "job", "image": "tidemill/trainer"}]}}},
-}
-
 
 PARENT = """
 import sys, time
 from pathlib import Path
 from tidemill_trainer.launcher import Job, ProcessLauncher
 from tidemill_trainer.trainings import Training
-ProcessLauncher(Path(sys.argv[1]), 60).launch(Job(Training.model_validate_json(sys.argv[2]), 1))
+from tidemill_contracts.training_spec import Training as TrainingSpec
+job = Job(Training.model_validate_json(sys.argv[2]), 1)
+ProcessLauncher(Path(sys.argv[1]), 60).launch(job, TrainingSpec())
 print("launched", flush=True)
 time.sleep(60)
 """
-
-
-class Machine(Protocol):
-    """Where a launcher's jobs run. A job that was launched goes on until the test lets it end."""
-
-    def launcher(self, deadline_seconds: int = 60) -> Launcher: ...
-
-    def let_end(self, *, well: bool) -> None: ...
-
-    def started(self) -> int:
-        """How many jobs were ever started."""
-
-
-class Processes:
-    """Real jobs that wait for a lock the test holds; then one whose model exists ends well at once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._store = FolderStore(folder / "bucket")
-        Trainings(self._store).accept(JOB.training)
-        self._lock = (folder / f"{JOB.training.model_id}.lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-
-    def launcher(self, deadline_seconds: int = 60) -> Launcher:
-        return ProcessLauncher(self._folder, deadline_seconds)
-
-    def let_end(self, *, well: bool) -> None:
-        if well:
-            commit_model(self._store, JOB.training)
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def started(self) -> int:
-        return len(list((self._folder / "logs").iterdir()))
-
-    def close(self) -> None:
-        self._lock.close()
-
-
-class BatchApi:
-    """As much of the Kubernetes batch/v1 API as keeps Jobs, over real HTTP."""
-
-    def __init__(self, folder: Path) -> None:
-        self._template = folder / "job.yaml"
-        self._template.write_text(yaml.safe_dump(TEMPLATE))
-        self.jobs: dict[str, dict[str, Any]] = {}
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self._answer(*api.create(self.path, body))
-
-            def do_GET(self) -> None:
-                self._answer(*api.read(self.path))
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Requests are not worth a line."""
-
-            def _answer(self, status: int, document: dict[str, Any]) -> None:
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def create(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        name = f"{path}/{body['metadata']['name']}"
-        if name in self.jobs:
-            return 409, {"kind": "Status", "reason": "AlreadyExists"}
-        self.jobs[name] = {**body, "status": {"active": 1}}
-        return 201, self.jobs[name]
-
-    def read(self, path: str) -> tuple[int, dict[str, Any]]:
-        name = path.removesuffix("/status")
-        return (
-            (200, self.jobs[name]) if name in self.jobs else (404, {"kind": "Status", "reason": "NotFound"})
-        )
-
-    def launcher(self, deadline_seconds: int = 60) -> KubernetesLauncher:
-        client = ApiClient(Configuration(host=f"http://127.0.0.1:{self._server.server_port}"))
-        return KubernetesLauncher(client, self._template, deadline_seconds)
-
-    def let_end(self, *, well: bool) -> None:
-        condition = {
-            "type": "Complete" if well else "Failed",
-            "status": "True",
-            "reason": "R",
-            "message": "M",
-        }
-        for job in self.jobs.values():
-            job["status"] = {"conditions": [{"type": "Suspended", "status": "False"}, condition]}
-
-    def started(self) -> int:
-        return len(self.jobs)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -164,7 +53,18 @@ def batch_api(tmp_path: Path) -> Iterator[BatchApi]:
     machine.close()
 
 
-@pytest.fixture(params=["processes", "batch_api"])
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApiServer]:
+    with kube_apiserver(tmp_path_factory.mktemp("kubernetes")) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(server: KubeApiServer, tmp_path: Path) -> Cluster:
+    return Cluster(server, tmp_path)
+
+
+@pytest.fixture(params=["processes", "batch_api", "cluster"])
 def machine(request: pytest.FixtureRequest) -> Machine:
     machine: Machine = request.getfixturevalue(request.param)
     return machine
@@ -175,6 +75,18 @@ def is_alive(pid: str) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+def workers_of(job: Job) -> dict[str, int]:
+    """Return the process of each worker that this test's launcher started, by its index."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            command = (folder / "cmdline").read_text().split("\0")
+            is_ours = f"PPid:\t{os.getpid()}\n" in (folder / "status").read_text()
+            if is_ours and job.training.name in command and "--worker-index" in command:
+                found[command[command.index("--worker-index") + 1]] = int(folder.name)
+    return found
 
 
 def ended(launcher: Launcher) -> Status:
@@ -194,7 +106,7 @@ def test_a_job_nobody_launched_is_absent(machine: Machine) -> None:
 def test_a_launched_job_runs_once_and_ends_well(machine: Machine) -> None:
     launcher = machine.launcher()
     for _ in range(2):
-        launcher.launch(JOB)
+        launcher.launch(JOB, SPEC)
     assert launcher.poll(JOB).state is State.RUNNING
 
     machine.let_end(well=True)
@@ -205,7 +117,7 @@ def test_a_launched_job_runs_once_and_ends_well(machine: Machine) -> None:
 
 def test_a_job_that_fails_says_so_and_where_to_look(machine: Machine) -> None:
     launcher = machine.launcher()
-    launcher.launch(JOB)
+    launcher.launch(JOB, SPEC)
 
     machine.let_end(well=False)
 
@@ -216,7 +128,7 @@ def test_a_job_that_fails_says_so_and_where_to_look(machine: Machine) -> None:
 
 def test_another_attempt_is_another_job(machine: Machine) -> None:
     launcher = machine.launcher()
-    launcher.launch(JOB)
+    launcher.launch(JOB, SPEC)
 
     assert launcher.poll(Job(JOB.training, attempt=2)).state is State.ABSENT
     launcher.close()
@@ -224,7 +136,7 @@ def test_another_attempt_is_another_job(machine: Machine) -> None:
 
 def test_a_failed_job_leaves_its_last_error_in_the_bucket(processes: Processes, tmp_path: Path) -> None:
     launcher = processes.launcher()
-    launcher.launch(JOB)
+    launcher.launch(JOB, SPEC)
     processes.let_end(well=False)
     ended(launcher)
 
@@ -238,12 +150,13 @@ def test_a_failed_job_leaves_its_last_error_in_the_bucket(processes: Processes, 
 
 def test_a_process_that_takes_too_long_is_ended(processes: Processes) -> None:
     launcher = processes.launcher(deadline_seconds=0)
-    launcher.launch(JOB)
+    launcher.launch(JOB, SPEC)
     time.sleep(0.01)
 
     status = launcher.poll(JOB)
 
-    assert (status.state, status.detail) == (State.FAILED, "expected an end within 0 seconds")
+    assert status.state is State.FAILED
+    assert status.detail.startswith("expected an end within 0 seconds; see ")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent ended")
@@ -263,24 +176,90 @@ def test_a_process_ends_with_a_trainer_that_is_killed(processes: Processes, tmp_
     raise AssertionError(f"expected process {job_pid} to end with its parent, it lives on")
 
 
-def test_a_kubernetes_job_is_a_copy_of_the_template_with_a_name_a_command_and_limits(
-    batch_api: BatchApi,
-) -> None:
-    batch_api.launcher(deadline_seconds=90).launch(JOB)
+@pytest.mark.parametrize(
+    ("budget", "seconds"), [("fast", 3600), ("10m", 3600), ("2h", 2 * 3600 * 1.05 + 600)]
+)
+def test_a_job_may_take_what_its_budget_needs(budget: str, seconds: float) -> None:
+    assert deadline_seconds(3600, TrainingSpec(budget=budget)) == seconds
 
-    name = f"tidemill-training-{JOB.training.model_id}-1"
-    container = {"name": "job", "image": "tidemill/trainer", "command": ["python", *JOB.arguments]}
-    assert batch_api.jobs == {
-        f"/apis/batch/v1/namespaces/learning/jobs/{name}": {
-            **TEMPLATE,
-            "metadata": {"namespace": "learning", "labels": {"app": "trainer"}, "name": name},
-            "spec": {
-                "template": {"spec": {"containers": [container], "restartPolicy": "Never"}},
-                "backoffLimit": 0,
-                "activeDeadlineSeconds": 90,
-                "ttlSecondsAfterFinished": 86400,
-                "podReplacementPolicy": "Failed",
-            },
-            "status": {"active": 1},
-        }
-    }
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which processes there are")
+def test_every_worker_is_a_process_and_one_that_fails_ends_them_all(
+    processes: Processes, tmp_path: Path
+) -> None:
+    launcher = processes.launcher()
+    launcher.launch(JOB, TrainingSpec(workers=3))
+    deadline = time.monotonic() + 10
+    while len(workers := workers_of(JOB)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)  # a process has its command line a moment after it was started
+
+    os.kill(workers["1"], signal.SIGKILL)
+    status = ended(launcher)
+
+    assert sorted(workers) == ["0", "1", "2"]
+    assert status.state is State.FAILED
+    assert "received -9" in status.detail
+    assert workers_of(JOB) == {}
+
+
+def test_workers_that_all_end_well_end_the_job_well(processes: Processes) -> None:
+    launcher = processes.launcher()
+    launcher.launch(JOB, TrainingSpec(workers=2))
+
+    processes.let_end(well=True)
+
+    assert ended(launcher).state is State.SUCCEEDED
+
+
+def test_why_a_container_failed_is_in_the_detail(batch_api: BatchApi) -> None:
+    launcher = batch_api.launcher()
+    launcher.launch(JOB, SPEC)
+    terminated = {"exitCode": 137, "reason": "OOMKilled", "message": "the last line"}
+    statuses: list[dict[str, Any]] = [
+        {"name": "job", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+        | {"state": {"terminated": terminated}}
+    ]
+    batch_api.pods = [{"metadata": {"name": "pod"}, "status": {"containerStatuses": statuses}}]
+
+    batch_api.let_end(well=False)
+
+    assert "OOMKilled (exit code 137) the last line" in ended(launcher).detail
+
+
+def test_a_job_belongs_to_the_deployment_that_the_template_names(tmp_path: Path) -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "trainer"}
+    metadata = {**TEMPLATE["metadata"], "ownerReferences": [owner]}
+    api = BatchApi(tmp_path, {**TEMPLATE, "metadata": metadata})
+
+    api.launcher().launch(JOB, SPEC)
+    api.close()
+
+    [job] = api.jobs.values()
+    assert job["metadata"]["ownerReferences"] == [{**owner, "uid": "the-uid"}]
+
+
+def test_logs_are_where_the_template_says(tmp_path: Path) -> None:
+    metadata = {**TEMPLATE["metadata"], "annotations": {"tidemill.dev/logs": "https://logs/?job={job}"}}
+    api = BatchApi(tmp_path, {**TEMPLATE, "metadata": metadata})
+
+    logs = api.launcher().logs(JOB)
+    api.close()
+
+    assert logs == f"https://logs/?job=tidemill-training-{JOB.job_id}"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"workers": 4},
+        {"resources": {"cpu": "4", "memory": "8Gi", "gpus": 2, "gpuType": "nvidia-l4", "spot": True}},
+        {"families": ["custom"], "custom": {"command": ["train"], "image": "mine:1"}},
+    ],
+    ids=str,
+)
+def test_the_api_server_takes_whatever_a_spec_asks_for(cluster: Cluster, spec: dict[str, Any]) -> None:
+    launcher = cluster.launcher()
+
+    launcher.launch(JOB, TrainingSpec.model_validate(spec))
+
+    assert launcher.poll(JOB).state is State.RUNNING

@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import ydf_tf  # type: ignore[import-untyped] # noqa: F401 - registers the operations that forests are made of
-from trainer_world import FEATURES, a_training, write_dataset
+from stub_learner import StubLearner
+from trainer_world import FEATURES, PIPELINE, a_training, write_dataset
 
 from tidemill_contracts import layout, tensors, tfserving
 from tidemill_contracts.event import EventData
-from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected, Reason
+from tidemill_contracts.events import CandidateTrained, ModelBlessed, ModelRejected, TrialFinished
 from tidemill_contracts.manifest import ModelManifest
+from tidemill_contracts.pipeline import PipelineSpec
+from tidemill_contracts.training_spec import Family
 from tidemill_runtime.folder import FolderStore
+from tidemill_runtime.objects import ObjectStore
 from tidemill_runtime.sequence import Sequence
 from tidemill_runtime.telling import Cause
-from tidemill_trainer.driver import Driver
+from tidemill_trainer.card.content import ModelCard
+from tidemill_trainer.driver import Driver, Limits
 from tidemill_trainer.launcher import ProcessLauncher
 from tidemill_trainer.training import train
 from tidemill_trainer.trainings import Training, Trainings
@@ -45,7 +50,7 @@ class Trainer:
                 self.trainings,
                 launcher,
                 lambda data, cause: self.told.append((data, cause)),
-                max_attempts=1,
+                limits=Limits(max_attempts=1, max_running=1),
                 on_told=lambda _: stop.set(),
             )
             driver.accept(training)
@@ -68,27 +73,34 @@ def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainer]:
         trainer = Trainer(folder)
         write_dataset(trainer.store, LEARNABLE, rows=ROWS)
         write_dataset(trainer.store, NOISE, rows=ROWS, noise=True)
+        pin_few_families(trainer.store)
         leave_what_a_killed_job_leaves(trainer.store)
         trainer.train(LEARNABLE)
         trainer.train(NOISE)
         yield trainer
 
 
-def test_a_label_that_no_family_learns_is_rejected_at_once(tmp_path: Path) -> None:
+def test_a_dataset_that_no_family_can_learn_from_is_rejected_at_once(tmp_path: Path) -> None:
     trainings, training = Trainings(FolderStore(tmp_path / "bucket")), a_training(3)
-    write_dataset(trainings.store, training, rows=50, task="multiclass")
+    write_dataset(trainings.store, training, rows=60)
+    pin_few_families(trainings.store)
 
-    train(trainings, training, tmp_path)
+    families: tuple[Family, ...] = ("linear", "deep", "boosted-trees")
+    unable = {family: StubLearner(family, {}, unsupported="it cannot") for family in families}
+
+    train(trainings, training, tmp_path, learners=unable)
 
     verdict = trainings.verdict(training)
     assert isinstance(verdict, ModelRejected)
-    assert verdict.reasons == (
-        Reason(
-            code="task-unsupported",
-            message="expected a label for the task binary, received one for multiclass",
-        ),
-    )
+    assert [reason.code for reason in verdict.reasons] == ["nothing-learned"]
     assert trainings.failures(training) == 0
+
+
+def pin_few_families(store: ObjectStore) -> None:
+    """Make the spec that is pinned ask for two families and slices, so that a training is short."""
+    fields = {"label": "late", "slices": [["carrier"]], "training": {"families": ["deep", "boosted-trees"]}}
+    pipeline = PIPELINE.model_copy(update={"spec": PipelineSpec.model_validate(fields)})
+    store.write(layout.pinned_spec("flights", PIPELINE.digest()), pipeline.to_json().encode())
 
 
 def leave_what_a_killed_job_leaves(store: FolderStore) -> None:
@@ -126,10 +138,15 @@ def test_every_family_is_told_and_the_best_is_blessed_as_version_1(trainer: Trai
     aucs = {family: metrics["roc_auc"] for family, metrics in manifest.candidates.items()}
     told = [data for data, cause in trainer.told if cause == LEARNABLE.cause]
 
-    assert set(aucs) == {"deep", "boosted-trees"}
+    assert set(aucs) == {"linear", "deep", "boosted-trees"}
     assert manifest.metrics["roc_auc"] == max(aucs.values())
     assert min(aucs.values()) > 0.7
-    assert [type(data) for data in told] == [CandidateTrained, CandidateTrained, ModelBlessed]
+    assert [type(data) for data in told if not isinstance(data, TrialFinished)] == [
+        CandidateTrained,
+        CandidateTrained,
+        CandidateTrained,
+        ModelBlessed,
+    ]
     assert isinstance(told[-1], ModelBlessed)
     assert (told[-1].version, told[-1].family, told[-1].champion) == (1, manifest.family, None)
 
@@ -158,7 +175,7 @@ def test_golden_rows_are_answered_as_in_training_and_one_has_nothing_but_gaps(
     answers = served.predict(**as_arrays(golden.inputs))
 
     assert len(answers) == 16
-    np.testing.assert_allclose(answers, golden.outputs["probability"], atol=1e-6)
+    np.testing.assert_allclose(answers, np.array(golden.outputs["probability"]), atol=1e-6)
     assert {name: values[-1] for name, values in golden.inputs.items()} == {
         feature.name: None if feature.kind == "numeric" else "" for feature in FEATURES
     }
@@ -180,17 +197,17 @@ def test_the_savedmodel_answers_tensorflow_2_by_raw_names(trainer: Trainer) -> N
     tensors_in = {name: tf.constant(values) for name, values in as_arrays(golden.inputs).items()}
     answers = loaded.signatures["serving_default"](**tensors_in)["probability"]
 
-    np.testing.assert_allclose(answers, golden.outputs["probability"], atol=1e-6)
+    np.testing.assert_allclose(answers, np.array(golden.outputs["probability"]), atol=1e-6)
 
 
-def test_a_warmup_request_of_golden_rows_lies_where_tf_serving_looks(trainer: Trainer) -> None:
+def test_warmup_requests_lie_where_tf_serving_looks(trainer: Trainer) -> None:
     file = trainer.store.uri(f"{layout.model_version('flights', 1)}/assets.extra/tf_serving_warmup_requests")
-    (record,) = tf.compat.v1.io.tf_record_iterator(file)
+    record, *_ = tf.compat.v1.io.tf_record_iterator(file)
     request = tfserving.PredictionLog.FromString(record).predict_log.request
 
     assert request.model_spec.name == "flights"
     assert set(request.inputs) == INPUTS
-    assert {len(tensors.to_array(tensor)) for tensor in request.inputs.values()} == {16}
+    assert {len(tensors.to_array(tensor)) for tensor in request.inputs.values()} == {1}
 
 
 def test_a_model_worse_than_the_champion_is_rejected_and_not_put_where_it_could_be_served(
@@ -211,6 +228,31 @@ def test_the_champion_is_measured_on_the_rows_of_the_newer_dataset(trainer: Trai
     assert champion_metrics is not None
     for metric in ("roc_auc", "log_loss", "rows"):  # both datasets hold out the same rows
         assert champion_metrics[metric] == pytest.approx(metrics[metric])
+
+
+def test_blessed_and_rejected_models_have_a_card(trainer: Trainer) -> None:
+    for training in (LEARNABLE, NOISE):
+        manifest = trainer.manifest(training)
+        name = layout.model_card("flights", training.model_id, "card.json")
+        card = ModelCard.model_validate_json(trainer.store.read(name))
+        page = trainer.store.read(layout.model_card("flights", training.model_id, "card.html")).decode()
+
+        assert (card.version, card.family) == (manifest.version, manifest.family)
+        assert card.reasons == manifest.reasons
+        assert card.decision_threshold == manifest.decision_threshold
+        assert card.findings is not None
+        assert {part.condition for part in card.findings.slices} >= {"carrier = UA", "carrier = B6"}
+        assert len(card.search.trials) >= 3
+        assert ("Blessed" if manifest.blessed else "Rejected") in page
+
+
+def test_the_manifest_says_what_was_learned_and_what_to_begin_with_next_time(trainer: Trainer) -> None:
+    manifest = trainer.manifest(LEARNABLE)
+
+    assert (manifest.task, manifest.classes, manifest.decides) == ("binary", (), "roc_auc")
+    assert manifest.params.keys() == {"linear", "deep", "boosted-trees"}
+    assert manifest.decision_threshold is not None
+    assert 0 < manifest.decision_threshold < 1
 
 
 def test_a_job_takes_the_place_of_one_that_was_killed_and_its_version(trainer: Trainer) -> None:

@@ -16,6 +16,7 @@ from tidemill_contracts.manifest import LABEL_COLUMN, DatasetManifest, GoldenPre
 from tidemill_contracts.pipeline import Metadata, Pipeline, PipelineSpec
 from tidemill_contracts.profile import (
     ColumnProfile,
+    ColumnType,
     Feature,
     LabelProfile,
     NumericProfile,
@@ -101,7 +102,8 @@ def write_dataset(
         pq.write_table(part, sink)
         put(file, sink.getvalue().to_pybytes())
     put("profile.json", profile_of(train, FEATURES).model_dump_json().encode())
-    put("manifest.json", _manifest(training, len(train), len(held_out), task).model_dump_json().encode())
+    manifest = dataset_manifest(training, len(train), len(held_out), task)
+    put("manifest.json", manifest.model_dump_json().encode())
     store.create(layout.pinned_spec(training.pipeline, PIPELINE.digest()), PIPELINE.to_json().encode())
 
 
@@ -126,22 +128,41 @@ def _flights(rows: int) -> pa.Table:
 
 def profile_of(table: pa.Table, features: Sequence[Feature]) -> Profile:
     """Profile training rows, of which the label is a column."""
-    positives = pc.sum(table[LABEL_COLUMN]).as_py()
-    label = LabelProfile(task="binary", classes=(("false", len(table) - positives), ("true", positives)))
     columns = tuple(_column_profile(feature.name, table[feature.name]) for feature in features)
-    return Profile(rows=len(table), label=label, columns=columns)
+    return Profile(rows=len(table), label=_label_profile(table[LABEL_COLUMN]), columns=columns)
+
+
+def _label_profile(label: pa.ChunkedArray) -> LabelProfile:
+    if pa.types.is_floating(label.type):
+        return LabelProfile(task="regression", numeric=_numeric_profile(label))
+    texts = label.cast(pa.string())
+    counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(texts).to_pylist()}
+    if pa.types.is_boolean(label.type):
+        classes = (("false", counts.get("false", 0)), ("true", counts.get("true", 0)))
+        return LabelProfile(task="binary", classes=classes)
+    return LabelProfile(task="multiclass", classes=tuple(sorted(counts.items())))
 
 
 def _column_profile(name: str, column: pa.ChunkedArray) -> ColumnProfile:
     is_text = pa.types.is_string(column.type)
     return ColumnProfile(
         name=name,
-        type="string" if is_text else "float",
+        type=_type(column.type),
         rows=len(column),
         nulls=column.null_count,
         distinct_estimate=len(column.unique()),
         numeric=None if is_text else _numeric_profile(column.drop_null()),
     )
+
+
+def _type(type_: pa.DataType) -> ColumnType:
+    if pa.types.is_boolean(type_):
+        return "bool"
+    if pa.types.is_integer(type_):
+        return "int"
+    if pa.types.is_timestamp(type_):
+        return "timestamp"
+    return "string" if pa.types.is_string(type_) else "float"
 
 
 def _numeric_profile(values: pa.ChunkedArray) -> NumericProfile:
@@ -159,7 +180,7 @@ def _numeric_profile(values: pa.ChunkedArray) -> NumericProfile:
     )
 
 
-def _manifest(training: Training, rows_train: int, rows_eval: int, task: Task) -> DatasetManifest:
+def dataset_manifest(training: Training, rows_train: int, rows_eval: int, task: Task) -> DatasetManifest:
     return DatasetManifest(
         **training.model_dump(include={"pipeline", "dataset", "dataset_id", "spec_digest"}),
         spans=(training.dataset,),

@@ -49,7 +49,7 @@ def test_the_same_spec_over_the_same_spans_is_told_again_and_nothing_is_new(worl
     told = world.tell(a_request("monday"))
 
     assert isinstance(told, DatasetTransformed)
-    assert (told.dataset, told.spans) == (2, (1, 2))
+    assert (told.dataset, told.spans, told.requested) == (2, (1, 2), True)
     assert set(world.store.list("datasets/")) == before
 
 

@@ -112,7 +112,7 @@ class DatasetTransformed(EventData):
     """A window of spans became a dataset version: profiled, validated, split, staged.
 
     `warnings` are the anomalies that did not stop it, by their types. `restricted_columns` are those of any
-    of its spans.
+    of its spans. `requested` says that someone asked for a model of it, rather than new data having come.
     """
 
     pipeline: str
@@ -127,6 +127,7 @@ class DatasetTransformed(EventData):
     rows_rejected: int = 0
     warnings: tuple[Reason, ...] = ()
     restricted_columns: tuple[str, ...] = ()
+    requested: bool = False
     seconds: Seconds
 
     @property

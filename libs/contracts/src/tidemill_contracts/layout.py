@@ -80,6 +80,17 @@ def dataset(pipeline: str, dataset_id: str, file: str) -> str:
     return f"datasets/{pipeline}/{dataset_id}/{file}"
 
 
+def dataset_part(side: str, span: int, row_group: int) -> str:
+    """The file of a dataset version with the rows of one row group of a span that share a fate."""
+    return f"{side}/{span:010d}-{row_group:05d}.parquet"
+
+
+def span_of_dataset_part(file: str) -> int | None:
+    """Number the span whose rows a file of a dataset version holds; None when its name does not tell."""
+    found = re.fullmatch(r"[a-z]+/(\d{10})-\d{5}\.parquet", file)
+    return int(found[1]) if found else None
+
+
 def record_batch(pipeline: str, name: str) -> str:
     """Records that were sent one request at a time, and wait to become a drop."""
     return f"{RECORDS}{pipeline}/{name}"

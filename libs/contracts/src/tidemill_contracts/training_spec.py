@@ -132,6 +132,11 @@ class Training(SpecModel):
         found = re.fullmatch(r"(\d+)([smh])", self.budget)
         return int(found[1]) * SECONDS[found[2]] if found else None
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether more is tried than every family once."""
+        return self.budget_seconds is not None or self.trials is not None
+
     @model_validator(mode="after")
     def _check_parts_fit(self) -> Self:
         if list(self.quantiles) != sorted(set(self.quantiles)):
@@ -152,7 +157,8 @@ class SliceLimits(SpecModel):
     max_regression: float | None = Field(
         default=None,
         ge=0,
-        description="How much worse than the champion, in the deciding metric, is tolerated.",
+        description="How much worse than the champion, in the deciding metric, is tolerated; what may be "
+        "chance always is.",
     )
     min_rows: int = Field(default=200, ge=2, description="Fewest held-out rows of a slice that is judged.")
 
@@ -181,7 +187,10 @@ class Blessing(SpecModel):
         "roc_auc of 0.6 for binary tasks. Every model must beat the best constant too.",
     )
     max_regression: float = Field(
-        default=0.01, ge=0, description="How much worse than the champion, on the same rows, is tolerated."
+        default=0.01,
+        ge=0,
+        description="How much worse than the champion, on the same rows, is tolerated; of errors in "
+        "the label's units as a share of the champion's.",
     )
     min_gain_over_baseline: float = Field(
         default=0.0,

@@ -214,6 +214,39 @@ def backfill(
 
 
 @app.command()
+def mlflow(
+    port: Annotated[
+        int, typer.Option(min=1024, max=65535, help="Port, or the next one that is free.")
+    ] = 5000,
+    home: HomeOption = HOME,
+) -> None:
+    """Open MLflow on all trainings, trials and models; the platform need not run. Ctrl-C stops it."""
+    from tidemill_local.cli.mlflow_ui import open_mlflow
+
+    open_mlflow(home, port, console())
+
+
+@app.command()
+def card(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    version: Annotated[
+        int | None, typer.Argument(metavar="[VERSION]", help="Model version; by default the newest.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The numbers as JSON instead of the page.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it as well.")] = False,
+    home: HomeOption = HOME,
+) -> None:
+    """Print where the card of a model is: verdict, metrics and limits; the platform need not run."""
+    from tidemill_local.cli.cards import find_card
+    from tidemill_local.cli.stored import stored_data
+
+    path = find_card(stored_data(home, pipeline), version, "card.json" if as_json else "card.html")
+    typer.echo(path)
+    if open_it:
+        typer.launch(str(path))
+
+
+@app.command()
 def sql(
     query: Annotated[
         str, typer.Argument(help='Such as "SELECT * FROM datasets"; none lists the tables.')

@@ -67,7 +67,7 @@ def _sum_up(outcomes: Sequence[Outcome], console: Console) -> None:
     console.print(Text(f"\n{len(outcomes)} files: {', '.join(parts)}"))
     if counts[Outcome.GOES_ON] > 1:
         console.print(
-            "each span is trained on in turn; the model of the last one is what serves in the end\n"
+            "of spans that wait only the newest is trained on; its model is what serves in the end\n"
         )
 
 

@@ -29,6 +29,8 @@ def model_of(version: Version) -> Text:
     if version.model is None:
         if version.training is None:
             return Text("none", style="dim")
+        if version.training.superseded:
+            return Text("none: newer data came first", style="dim")
         return Text("training failed", style="red") if version.training.failed else Text("training")
     model = version.model
     first = next(iter(headline(model.metrics).items()), None)

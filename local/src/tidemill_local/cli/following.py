@@ -5,19 +5,20 @@ from typing import Protocol
 
 from tidemill_contracts import topology
 from tidemill_contracts.event import Event
+from tidemill_contracts.events import TrialFinished
 from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.feed import EventFeed
 from tidemill_local.cli.ledger import Ledger
 from tidemill_local.cli.progress import Progress
-from tidemill_local.cli.story import tell
+from tidemill_local.cli.story import tell, trial_text
 
 CHECK_SECONDS = 0.5
 LETTERS_READ = 100
 NEXT = {
     "ingest": "transform: profile, validate, split",
     "retrain": "transform: profile, validate, split",
-    "transform": "training: each family in turn, then the verdict",
-    "train": "training: the other families, then the verdict",
+    "transform": "training: trials of every family, then the verdict",
+    "train": "training: further trials and families, then the verdict",
     "verdict": "deployment: load, warm up, compare with training",
 }
 
@@ -55,11 +56,17 @@ def story_of(
 
 
 def follow(story: Iterable[Event], progress: Progress, first: str = "ingest") -> list[Event]:
-    """Print a story as it happens; return its events. `first` is the service that is waited for."""
+    """Print a story as it happens; return its events. `first` is the service that is waited for.
+
+    Trials of a search can be many: where someone looks on, they share one line, with the time that is left.
+    """
     seen = []
     with progress.waiting(f"waiting for {first}") as wait_for:
         for event in story:
             seen.append(event)
+            if isinstance(event.data, TrialFinished) and progress.is_live:
+                wait_for(trial_text(event.data), event.data.seconds_left)
+                continue
             line = tell(event.data)
             progress.step(line)
             wait_for(NEXT.get(line.stage, ""))

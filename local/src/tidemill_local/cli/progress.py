@@ -1,8 +1,9 @@
 """What a command prints while it works: a line per step that is done, and what it waits for below."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -10,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from tidemill_local.cli.story import Line, Outcome
+from tidemill_local.cli.story import Line, Outcome, clock
 
 MARKS = {
     Outcome.GOES_ON: ("✓", "green"),
@@ -18,6 +19,12 @@ MARKS = {
     Outcome.NOTHING_NEW: ("=", "yellow"),
     Outcome.REFUSED: ("✗", "red"),
 }
+
+
+class Say(Protocol):
+    """Changes what is shown below; `seconds_left` counts down beside it."""
+
+    def __call__(self, what: str, seconds_left: float | None = None) -> None: ...
 
 
 class Progress:
@@ -34,11 +41,16 @@ class Progress:
         self._last = now
 
     @contextmanager
-    def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
+    def waiting(self, what: str) -> Iterator["Say"]:
         """Show what is waited for while the block runs; yield a function that changes the words."""
         waiting = _Waiting(what, self._last)
         with Live(waiting, console=self.console, transient=True, refresh_per_second=10):
             yield waiting.say
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is waited for is seen: in a terminal, not in a file."""
+        return self.console.is_terminal
 
     @property
     def seconds(self) -> float:
@@ -50,14 +62,17 @@ class _Waiting:
     def __init__(self, what: str, since: float) -> None:
         self._spinner = Spinner("dots", style="cyan")
         self._since = since
-        self._what = what
+        self.say(what)
 
-    def say(self, what: str) -> None:
+    def say(self, what: str, seconds_left: float | None = None) -> None:
         self._what = what
+        self._until = None if seconds_left is None else time.monotonic() + seconds_left
 
     def __rich__(self) -> RenderableType:
-        seconds = Text(f"{time.monotonic() - self._since:.1f} s", style="dim")
-        return _grid(self._spinner, Text(""), Text(self._what, style="dim"), seconds)
+        now = time.monotonic()
+        left = "" if self._until is None else f", {clock(self._until - now)} left"
+        seconds = Text(f"{now - self._since:.1f} s", style="dim")
+        return _grid(self._spinner, Text(""), Text(f"{self._what}{left}", style="dim"), seconds)
 
 
 def step_row(line: Line, seconds: float) -> Table:

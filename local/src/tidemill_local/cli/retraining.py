@@ -65,5 +65,6 @@ def _until_known(story: Iterable[Event], request: Request, data: StoredData) -> 
         yield event
         if isinstance(event.data, DatasetTransformed):
             training = data.training(event.data.dataset_id)
-            if training is not None and training.correlation_id != request.request_id:
-                return
+            if training is None or training.superseded or training.correlation_id == request.request_id:
+                continue
+            return

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tidemill_contracts.events import DropQuarantined
+from tidemill_contracts.events import DropQuarantined, TrialFinished
 from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.ledger import Entry, Ledger
 from tidemill_local.cli.predicting import served_version
@@ -30,7 +30,7 @@ def show_status(running: Running, console: Console) -> bool:
     ledger = Ledger(running.home.bucket)
     console.print(process_table(reasons.items()), "")
     console.print(_pipeline_table(running), "")
-    entries = ledger.events(limit=200)
+    entries = [entry for entry in ledger.events(limit=200) if not isinstance(entry.data, TrialFinished)]
     if entries:
         console.print(event_table("latest events", entries[-SHOWN:]), "")
     _show_refused(entries, ledger, console)

@@ -1,6 +1,6 @@
 """What the bucket says of a pipeline's data: spans, dataset versions, the models made of them."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,11 +24,15 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class Training(ProfileModel):
-    """What is said here of the intent to train a model; `failed` when no attempt gave one."""
+    """What is said here of the intent to train a model.
+
+    `failed` when no attempt gave one, `superseded` when newer data came first.
+    """
 
     dataset_id: str
     correlation_id: str
     failed: bool = False
+    superseded: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,13 +143,19 @@ class StoredData:
     def _trainings(self) -> dict[str, Training]:
         names = self.store.list(layout.training(self.pipeline, "").removesuffix(".json"))
         intents = [name for name in names if name.count("/") == 2]
-        trainings = (
-            self._read(name, Training).model_copy(
-                update={"failed": f"{name.removesuffix('.json')}/rejected.json" in names}
-            )
-            for name in intents
-        )
+        trainings = (self._training(name, names) for name in intents)
         return {training.dataset_id: training for training in trainings}
+
+    def _training(self, name: str, names: Container[str]) -> Training:
+        beside = name.removesuffix(".json")
+        superseded, requested = (f"{beside}/{file}.json" for file in ("superseded", "requested"))
+        # What someone asked for after all has the story of that request.
+        revived = superseded in names and requested in names
+        states = {
+            "failed": f"{beside}/rejected.json" in names,
+            "superseded": superseded in names and not revived,
+        }
+        return self._read(requested if revived else name, Training).model_copy(update=states)
 
     def _created(self, name: str) -> datetime:
         return datetime.fromtimestamp(self.store.stat(name).generation / 1e6, UTC)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import get_args
 
 from tidemill_contracts.event import EventData
 from tidemill_contracts.events import (
@@ -23,6 +22,9 @@ from tidemill_contracts.events import (
     TrialFinished,
 )
 from tidemill_contracts.training_spec import Metric
+
+# Of a binary task, of several classes, of numbers, of quantiles.
+HEADLINE: tuple[Metric, ...] = ("roc_auc", "log_loss", "accuracy", "rmse", "mae", "r2", "pinball_loss")
 
 
 class Outcome(StrEnum):
@@ -65,8 +67,21 @@ def tell(data: EventData) -> Line:
 
 
 def headline(metrics: Mapping[str, float]) -> dict[str, str]:
-    """Write the metrics that can decide between models; others are for the model's card."""
-    return {name: f"{metrics[name]:.4f}" for name in get_args(Metric) if name in metrics}
+    """Write the metrics that people know models by; others are for the model's card."""
+    return {name: f"{metrics[name]:.4f}" for name in HEADLINE if name in metrics}
+
+
+def trial_text(data: TrialFinished) -> str:
+    """Write what a trial reached, and the best so far."""
+    score = data.state if data.score is None else f"{data.metric} {data.score:.4f}"
+    best = "" if data.best is None else f", best {data.best:.4f}"
+    return f"trial {data.trial}, {data.family}: {score}{best}"
+
+
+def clock(seconds: float) -> str:
+    """Write a time as minutes and seconds, 4:05."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def _of_ingest(data: DropQuarantined | DropDeduplicated | DatasetIngested) -> Line:
@@ -102,10 +117,8 @@ def _of_transform(data: RetrainRequested | DatasetTransformed | DatasetRejected)
 def _of_training(data: TrialFinished | CandidateTrained | ModelSuperseded) -> Line:
     match data:
         case TrialFinished():
-            score = data.state if data.score is None else f"{data.metric} {data.score:.4f}"
-            best = "" if data.best is None else f", best {data.best:.4f}"
-            left = "" if data.seconds_left is None else f", {data.seconds_left:.0f} s left"
-            return Line("train", f"trial {data.trial}, {data.family}: {score}{best}{left}", data.seconds)
+            left = "" if data.seconds_left is None else f", {clock(data.seconds_left)} left"
+            return Line("train", f"{trial_text(data)}{left}", data.seconds)
         case CandidateTrained():
             text = ", ".join(f"{name} {value}" for name, value in headline(data.metrics).items())
             return Line("train", f"{data.family}: {text}", data.seconds)

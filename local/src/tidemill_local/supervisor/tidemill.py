@@ -1,5 +1,8 @@
 """Tidemill on one machine: the table of its processes, in the order in which they start."""
 
+import json
+import sys
+
 from tidemill_local.supervisor.blueprint import Blueprint, Process
 
 PROJECT = "tidemill"
@@ -32,7 +35,10 @@ MODEL_SERVER = Process(
 TRAINER = Process(
     name="trainer",
     command=("-m", "tidemill_trainer"),
-    environment={"TIDEMILL_METRICS_PORT": "{port[trainer_metrics]}"},
+    environment={
+        "TIDEMILL_METRICS_PORT": "{port[trainer_metrics]}",
+        "TIDEMILL_CHECK_SERVER_COMMAND": json.dumps([sys.executable, "-m", "tidemill_local.modelserver"]),
+    },
     ready_url="http://{host}:{port[trainer_metrics]}/readyz",
     after=("bootstrap",),
     uses=("broker",),

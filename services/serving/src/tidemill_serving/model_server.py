@@ -4,15 +4,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
 
 from tidemill_contracts import tfserving
+from tidemill_contracts.golden import mismatch, to_request
 from tidemill_contracts.manifest import GoldenPredictions
-from tidemill_contracts.tensors import to_array, to_proto
 from tidemill_runtime.logs import get_logger
 from tidemill_serving.errors import ModelServerAway, Unservable
 
@@ -21,9 +18,6 @@ POLL_SECONDS = 0.05
 # A restarted model server is to be found at once: it has lost its models, and clients are waiting.
 RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
 AVAILABLE = "AVAILABLE"
-# Float32 arithmetic in another process and batch: equal to the last digits, not always to the last bit.
-RELATIVE_TOLERANCE = 1e-4
-ABSOLUTE_TOLERANCE = 1e-5
 AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
 
@@ -109,9 +103,7 @@ class ModelServer:
 
     def verify(self, model: str, version: int, golden: GoldenPredictions) -> None:
         """Ask the golden rows; raise Unservable unless the answers are those given in training."""
-        request = tfserving.PredictRequest(model_spec={"name": model, "version": {"value": version}})
-        for name, column in golden.inputs.items():
-            request.inputs[name].CopyFrom(to_proto(_column(column)))
+        request = to_request(model, version, golden)
         try:
             with _answers():
                 reply = self._predictions.Predict(request, timeout=CALL_SECONDS)
@@ -119,26 +111,8 @@ class ModelServer:
             raise Unservable(
                 "predict-failed", f"expected golden predictions, received {error.details()}"
             ) from error
-        for name, expected in golden.outputs.items():
-            received = to_array(reply.outputs[name]).ravel() if name in reply.outputs else np.empty(0)
-            _check_equal(name, np.asarray(expected), received)
-
-
-def _check_equal(name: str, expected: NDArray[Any], received: NDArray[Any]) -> None:
-    same = received.shape == expected.shape and np.allclose(
-        received, expected, rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE
-    )
-    if not same:
-        raise Unservable(
-            "golden-mismatch",
-            f"output {name}: expected {expected.round(6).tolist()}, received {received.round(6).tolist()}",
-        )
-
-
-def _column(values: Sequence[float | str | None]) -> NDArray[Any]:
-    if any(isinstance(value, str) for value in values):
-        return np.array([str(value).encode() for value in values], dtype=object)
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+        if difference := mismatch(golden, reply.outputs):
+            raise Unservable("golden-mismatch", difference)
 
 
 def _config_message(config: ModelConfig) -> object:

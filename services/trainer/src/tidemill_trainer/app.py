@@ -9,7 +9,7 @@ from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.objects import open_store
 from tidemill_runtime.process import running
 from tidemill_runtime.telling import Teller, on_events, publisher_client
-from tidemill_trainer.driver import Driver
+from tidemill_trainer.driver import Driver, Limits
 from tidemill_trainer.handlers import Trainer, handlers
 from tidemill_trainer.launcher import Launcher, ProcessLauncher
 from tidemill_trainer.recorder import Recorder
@@ -26,14 +26,17 @@ def main() -> None:
     trainings = Trainings(open_store(settings.bucket_url))
     publisher = publisher_client()
     teller = Teller(publisher, project=settings.project, service="trainer")
+    tracking = Tracking(settings.tracking_uri, trainings)
     recorder = Recorder(
-        trainings,
-        Tracking(settings.tracking_uri, trainings).record,
-        retry_seconds=settings.tracking_retry_seconds,
+        trainings, tracking.record, tracking.align, retry_seconds=settings.tracking_retry_seconds
     )
     with closing(open_launcher(settings)) as launcher:
         driver = Driver(
-            trainings, launcher, teller.tell, max_attempts=settings.max_attempts, on_told=recorder.submit
+            trainings,
+            launcher,
+            teller.tell,
+            limits=Limits(settings.max_attempts, settings.trainings_at_once),
+            on_told=recorder.submit,
         )
         recorder.resume()
         driver.resume()

@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tidemill_contracts import layout
-from tidemill_contracts.manifest import LABEL_COLUMN, DatasetManifest
+from tidemill_contracts.manifest import LABEL_COLUMN, WEIGHT_COLUMN, DatasetManifest
+from tidemill_contracts.pipeline import PipelineSpec
 from tidemill_contracts.profile import Feature, Profile
 from tidemill_runtime.objects import ObjectStore
+from tidemill_trainer.belonging import APART, Belonging, belonging_of, columns_of, noting
+from tidemill_trainer.objective import Objective, make_objective
+from tidemill_trainer.sampling import are_chosen, sampled, share_to_read
 
 # As serving gets them: float32, or objects that are `str`.
 Columns = Mapping[str, NDArray[Any]]
@@ -27,17 +32,25 @@ NUMBER, TEXT = np.dtype(np.float32), np.dtype(object)
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns of equal length, and the label of each row (bool, `[rows]`)."""
+    """Columns of equal length, the label of each row, and how much it counts.
+
+    Args:
+        table: The features.
+        labels: bool, int32 indices of classes (-1: one that training did not have), or float32, `[rows]`.
+        weights: `[rows]`, at least 0; None: all alike.
+    """
 
     table: pa.Table
-    labels: NDArray[np.bool_]
+    labels: NDArray[Any]
+    weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> "Rows":
         """Return the rows at the indices, in their order."""
-        return Rows(self.table.take(indices), self.labels[indices])
+        weights = None if self.weights is None else self.weights[indices]
+        return Rows(self.table.take(indices), self.labels[indices], weights)
 
     def columns(self) -> Columns:
         """Return all rows as serving gets them."""
@@ -46,12 +59,18 @@ class Rows:
     def batches(self, rows: int) -> Iterator[Columns]:
         """Yield all rows as serving gets them, some at a time."""
         for start in range(0, len(self), rows):
-            yield Rows(self.table.slice(start, rows), self.labels[start : start + rows]).columns()
+            part = self.table.slice(start, rows)
+            yield {name: _served(part[name]) for name in part.column_names}
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All a family may learn from. `held_out` is for evaluation alone."""
+    """All a family may learn from. `held_out` is for evaluation alone.
+
+    `belonging` is what the split goes by, of the training rows. Where not all rows fit into the memory,
+    `rows_available` are more than there are, and `held_out_places` say which of the held-out ones are here;
+    None: all.
+    """
 
     pipeline: str
     features: tuple[Feature, ...]
@@ -60,11 +79,10 @@ class TrainingData:
     train: Rows
     held_out: Rows
     seed: int
-
-    @property
-    def base_rate(self) -> float:
-        """Share of true labels in training: what the constant model, the baseline, predicts."""
-        return self.profile.label.base_rate
+    objective: Objective
+    belonging: Belonging = APART
+    rows_available: int = 0
+    held_out_places: NDArray[np.int64] | None = None
 
 
 def read_manifest(store: ObjectStore, pipeline: str, dataset_id: str) -> DatasetManifest:
@@ -74,24 +92,40 @@ def read_manifest(store: ObjectStore, pipeline: str, dataset_id: str) -> Dataset
     )
 
 
-def load_dataset(store: ObjectStore, manifest: DatasetManifest, *, seed: int) -> TrainingData:
-    """Read a dataset version; raise ObjectNotFound when a part of it is missing."""
+def load_dataset(store: ObjectStore, manifest: DatasetManifest, spec: PipelineSpec) -> TrainingData:
+    """Read a dataset version, or as much as fits; raise ObjectNotFound when a part of it is missing.
+
+    Raises ValueError for a spec that asks of its label what it does not have.
+    """
 
     def content(file: str) -> bytes:
         return store.read(layout.dataset(manifest.pipeline, manifest.dataset_id, file))
 
-    def read(files: Sequence[str]) -> Rows:
-        tables = (table for file in files for table in _read_tables(content(file), manifest.features))
-        return to_rows(tables, manifest.features)
+    profile = Profile.model_validate_json(content("profile.json"))
+    classes = [name for name, _ in profile.label.classes]
+    columns = [*(feature.name for feature in manifest.features), LABEL_COLUMN]
+    columns += [WEIGHT_COLUMN] * manifest.weighted
+    share = share_to_read(manifest, profile, spec.training)
 
+    def read(files: Sequence[str], also: Sequence[str] = ()) -> Iterator[pa.Table]:
+        wanted = list(dict.fromkeys([*columns, *also]))
+        return sampled((table for file in files for table in _read_tables(content(file), wanted)), share)
+
+    noted: list[pa.Table] = []
+    deciding = columns_of(spec.split)
+    train = to_rows(noting(read(manifest.train_files, deciding), deciding, noted), manifest.features, classes)
     return TrainingData(
         pipeline=manifest.pipeline,
         features=manifest.features,
         crosses=manifest.crosses,
-        profile=Profile.model_validate_json(content("profile.json")),
-        train=read(manifest.train_files),
-        held_out=read(manifest.eval_files),
-        seed=seed,
+        profile=profile,
+        train=train,
+        held_out=to_rows(read(manifest.eval_files), manifest.features, classes),
+        seed=spec.training.seed,
+        objective=make_objective(spec, profile.label, train.labels, train.weights),
+        belonging=belonging_of(noted, spec.split),
+        rows_available=manifest.rows_train,
+        held_out_places=np.flatnonzero(are_chosen(0, manifest.rows_eval, share)) if share < 1 else None,
     )
 
 
@@ -114,19 +148,37 @@ def as_inputs(columns: Columns, dtypes: Mapping[str, np.dtype[Any]]) -> Columns:
     }
 
 
-def to_rows(tables: Iterable[pa.Table], features: Sequence[Feature]) -> Rows:
-    """Convert and join tables that hold the features and the label, which is never null."""
-    parts, labels = [], []
+def to_rows(tables: Iterable[pa.Table], features: Sequence[Feature], classes: Sequence[str] = ()) -> Rows:
+    """Convert and join tables that hold the features, the label, which is never null, and maybe weights.
+
+    Labels that are texts become their indices in `classes`.
+    """
+    parts, labels, weights = [], [], []
     for table in tables:
-        labels.append(table[LABEL_COLUMN].to_numpy().astype(np.bool_))
+        labels.append(_labels(table[LABEL_COLUMN], classes))
+        if WEIGHT_COLUMN in table.column_names:
+            weights.append(table[WEIGHT_COLUMN].to_numpy().astype(np.float32))
         parts.append(pa.table({feature.name: _stored(table[feature.name], feature) for feature in features}))
-    return Rows(pa.concat_tables(parts).unify_dictionaries(), np.concatenate(labels))
+    return Rows(
+        pa.concat_tables(parts).unify_dictionaries(),
+        np.concatenate(labels),
+        np.concatenate(weights) if weights else None,
+    )
 
 
-def _read_tables(content: bytes, features: Sequence[Feature]) -> Iterator[pa.Table]:
+def _read_tables(content: bytes, columns: Sequence[str]) -> Iterator[pa.Table]:
     file = pq.ParquetFile(pa.BufferReader(content))
     for group in range(file.num_row_groups):
-        yield file.read_row_group(group, columns=[*(feature.name for feature in features), LABEL_COLUMN])
+        yield file.read_row_group(group, columns=columns)
+
+
+def _labels(column: pa.ChunkedArray, classes: Sequence[str]) -> NDArray[Any]:
+    if pa.types.is_boolean(column.type):
+        return np.asarray(column, np.bool_)
+    if pa.types.is_floating(column.type):
+        return np.asarray(column, np.float32)
+    indices = pc.index_in(column.cast(pa.string()), pa.array(classes, pa.string()))
+    return np.asarray(indices.fill_null(-1), np.int32)
 
 
 def _stored(column: pa.ChunkedArray, feature: Feature) -> Any:

@@ -31,6 +31,7 @@ class Trainer:
                 correlation_id=event.correlation_id,
                 causation_id=event.id,
                 data_classification=event.data_classification,
+                requested=data.requested,
                 accepted_at=datetime.now(UTC),
             )
         )

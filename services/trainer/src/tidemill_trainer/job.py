@@ -4,11 +4,8 @@ It holds a lock while it works, so that the same model is never trained twice at
 """
 
 import argparse
-import ctypes
 import fcntl
-import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +14,13 @@ from pathlib import Path
 from tidemill_contracts.events import Reason
 from tidemill_runtime.logs import configure_logging, get_logger
 from tidemill_runtime.objects import open_store
+from tidemill_trainer.data_parallel.team import follow, leading
+from tidemill_trainer.environment import describe_environment
+from tidemill_trainer.judging.fresh_server import ServerPlace
+from tidemill_trainer.parent import die_with_parent
 from tidemill_trainer.settings import Settings, set_library_defaults
 from tidemill_trainer.training import train
-from tidemill_trainer.trainings import Training, Trainings
-
-PR_SET_PDEATHSIG = 1
+from tidemill_trainer.trainings import CODE_VERSION, Training, Trainings
 
 
 def main() -> None:
@@ -34,9 +33,19 @@ def main() -> None:
     configure_logging("trainer-job", log_format=settings.log_format, level=settings.log_level)
     trainings = Trainings(open_store(settings.bucket_url))
     training = trainings.read(arguments.intent)
+    peers = arguments.peers.split(",") if arguments.peers else []
+    if trainings.manifest(training) is not None:
+        return
+    if arguments.worker_index > 0:
+        follow(peers, arguments.worker_index)
+        return
+    trainings.add_environment(training, describe_environment(CODE_VERSION))
     try:
-        with exclusive(settings.scratch_folder, training) as folder:
-            train(trainings, training, folder)
+        with (
+            exclusive(settings.scratch_folder, training) as folder,
+            leading(peers, trainings, training) as learners,
+        ):
+            train(trainings, training, folder, _server_place(settings), learners)
     except Exception as error:  # noqa: BLE001 - the process boundary: whatever it was, the driver must hear of it
         get_logger().exception("training-failed", model_id=training.model_id)
         message = f"{type(error).__name__}: {error}"
@@ -61,19 +70,18 @@ def exclusive(scratch_folder: Path, training: Training) -> Iterator[Path]:
             shutil.rmtree(folder)
 
 
-def die_with_parent(parent_pid: int) -> None:
-    """Have Linux kill this process when its parent ends, however it ends; elsewhere nothing happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have ended before it could be watched.
-    if os.getppid() != parent_pid:
-        sys.exit(f"expected parent process {parent_pid}, it has ended")
+def _server_place(settings: Settings) -> ServerPlace:
+    return ServerPlace(
+        settings.check_server_command, settings.check_server_address, settings.check_server_folder
+    )
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train one model.")
     parser.add_argument("--intent", required=True, help="Object that holds the intent.")
     parser.add_argument("--attempt", type=int, required=True, help="Number of this attempt, from 1.")
+    parser.add_argument("--peers", help="Where each of several workers is reached, HOST:PORT,HOST:PORT.")
+    parser.add_argument("--worker-index", type=int, default=0, help="Which of those this is, from 0.")
     parser.add_argument("--parent-pid", type=int, help="End when this process, the parent, ends.")
     return parser.parse_args()
 

@@ -2,7 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-# Outcome: blessed, rejected. Rejections in a row say that the data changed; the events carry the reasons.
+# Outcome: blessed, rejected, superseded (newer data came first). Rejections in a row say that the data
+# changed; the events carry the reasons.
 VERDICTS = Counter("tidemill_trainer_verdicts_total", "Trainings by outcome", ["outcome"])
 # Staying above the number of pipelines says that data comes faster than models.
 OPEN = Gauge("tidemill_trainer_open_trainings", "Trainings without a told verdict")

@@ -26,6 +26,12 @@ class Settings(StorageSettings):
         default="process", description="What runs a training: a child process, or a Kubernetes Job."
     )
     max_attempts: int = Field(default=2, ge=1, description="Failed jobs after which a model is rejected.")
+    max_running: int | None = Field(
+        default=None,
+        ge=1,
+        description="Trainings at once, over all pipelines; by default 1 as child processes, which share "
+        "this machine, and 4 as Kubernetes Jobs. A pipeline never has more than one.",
+    )
     poll_seconds: float = Field(default=0.5, gt=0, description="Time between two looks at running jobs.")
     training_deadline_seconds: int = Field(default=3600, gt=0, description="Longest time one job may take.")
     tracking_retry_seconds: float = Field(
@@ -34,6 +40,23 @@ class Settings(StorageSettings):
     job_template: Path | None = Field(
         default=None, description="Kubernetes Job (YAML) that each training is a copy of, for that launcher."
     )
+
+    check_server_command: tuple[str, ...] = Field(
+        default=(),
+        description="Starts a model server in which every new model is tried out, as a JSON list; "
+        "--port and --model_config_file are added.",
+    )
+    check_server_address: str = Field(
+        default="", description="A model server for that, of the job's own, where no command starts one."
+    )
+    check_server_folder: Path | None = Field(
+        default=None, description="Folder that the job shares with the model server at that address."
+    )
+
+    @property
+    def trainings_at_once(self) -> int:
+        """How many trainings may run at the same time."""
+        return self.max_running or (4 if self.launcher == "kubernetes" else 1)
 
     @model_validator(mode="after")
     def _has_what_the_launcher_needs(self) -> Self:

@@ -1,22 +1,33 @@
-"""Experiments in MLflow: a run per candidate, a registered version per blessed model.
+"""Experiments in MLflow: a run per training, below it a run per trial and candidate.
 
 What is recorded follows from the bucket alone, so a recording that was cut short is simply made again.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from tidemill_contracts import layout
-from tidemill_contracts.events import ModelRejected, Reason
-from tidemill_contracts.manifest import ModelManifest
-from tidemill_trainer.champions import find_champion
-from tidemill_trainer.trainings import Candidate, Training, Trainings
+from tidemill_contracts.events import ModelBlessed
+from tidemill_contracts.manifest import DatasetManifest
+from tidemill_runtime.objects import ObjectNotFound
+from tidemill_trainer import tracked
+from tidemill_trainer.registry import MODEL_ID, Registry
+from tidemill_trainer.statistics import refresh_statistics
+from tidemill_trainer.tracked import PART, WHOLE, Run
+from tidemill_trainer.trainings import Training, Trainings
 
-CHAMPION = "champion"
-MODEL_ID = "tidemill.model_id"
-FAMILY = "tidemill.family"
-VERSION = "tidemill.version"
+PAGE = 1000
+# One request carries at most 1000 metrics and parameters together, and 100 of these.
+BATCH = 900
+PARENT = "mlflow.parentRunId"
+# So that MLflow's pages open as those of models, not of conversations.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+DONE = frozenset({"FINISHED", "FAILED"})
+CARD_FILES = ("card.html", "card.json")
 
 
 class Tracking:
@@ -29,16 +40,28 @@ class Tracking:
 
     def record(self, training: Training) -> None:
         """Write a training that has its verdict; runs and versions that are complete stay as they are."""
-        experiment = self._experiment(training.pipeline)
+        verdict = self._trainings.verdict(training)
+        if verdict is None:
+            raise ValueError(f"expected a training with a verdict, {training.model_id} has none yet")
         manifest = self._trainings.manifest(training)
-        if manifest is None:
-            self._record_failure(experiment, training)
-            return
-        for _, candidate in self._trainings.candidates(training):
-            if not self._is_recorded(experiment, training, candidate.family):
-                self._record_candidate(experiment, training, candidate, manifest)
-        if manifest.blessed:
-            self._register(experiment, training, manifest)
+        ended = manifest.trained_at if manifest else training.accepted_at + timedelta(seconds=verdict.seconds)
+        experiment = self._experiment(training.pipeline)
+        known = self._known(experiment, training)
+        whole = tracked.of_training(training, verdict, manifest, ended)
+        recording = _Recording(self._client, self._trainings, training, experiment)
+        run_id = known.get(WHOLE) or recording.begin(whole)
+        for run in self._parts(training, ended):
+            if run.part not in known:
+                recording.write(recording.begin(run, parent=run_id), run)
+        if not self._is_done(run_id):
+            recording.write(run_id, whole)
+        if isinstance(verdict, ModelBlessed):
+            self._registry.add(training, verdict.version, run_id)
+        refresh_statistics(self._uri)
+
+    def align(self, pipeline: str) -> bool:
+        """Set the registry's aliases; return whether they are not expected to move on."""
+        return self._registry.align(pipeline)
 
     @cached_property
     def _client(self) -> Any:
@@ -47,110 +70,135 @@ class Tracking:
 
         return MlflowClient(self._uri)
 
+    @property
+    def _registry(self) -> Registry:
+        return Registry(self._client, self._trainings.store)
+
     def _experiment(self, pipeline: str) -> str:
         found = self._client.get_experiment_by_name(pipeline)
         if found is not None:
             return str(found.experiment_id)
         location = self._trainings.store.uri(f"tracking/{pipeline}")
-        return str(self._client.create_experiment(pipeline, artifact_location=location))
+        return str(self._client.create_experiment(pipeline, location, EXPERIMENT_TAGS))
 
-    def _runs(self, experiment: str, training: Training, family: str) -> list[Any]:
-        wanted = f"tags.`{MODEL_ID}` = '{training.model_id}' and tags.`{FAMILY}` = '{family}'"
-        return list(self._client.search_runs([experiment], wanted))
-
-    def _is_recorded(self, experiment: str, training: Training, family: str) -> bool:
-        runs = self._runs(experiment, training, family)
-        for run in runs:
-            if run.info.status == "RUNNING":
+    def _known(self, experiment: str, training: Training) -> dict[str, str]:
+        """Return the run of each part that is recorded; a part that was begun and left is marked."""
+        known: dict[str, str] = {}
+        for run in self._runs(experiment, f"tags.`{MODEL_ID}` = '{training.model_id}'"):
+            part = run.data.tags.get(PART, "")
+            if run.info.status in DONE or part == WHOLE:
+                known[part] = run.info.run_id
+            elif run.info.status == "RUNNING":
                 self._client.set_terminated(run.info.run_id, "KILLED")
-        return any(run.info.status in {"FINISHED", "FAILED"} for run in runs)
+        return known
 
-    def _record_candidate(
-        self, experiment: str, training: Training, candidate: Candidate, manifest: ModelManifest
-    ) -> None:
-        run_id = self._create_run(experiment, training, candidate.family, manifest)
-        end_ms = _milliseconds(manifest)
-        self._client.log_batch(
-            run_id, metrics=list(_metrics(candidate, end_ms)), params=list(_params(candidate, training))
+    def _runs(self, experiment: str, wanted: str) -> Iterator[Any]:
+        token: str | None = None
+        while token != "":
+            page = self._client.search_runs([experiment], wanted, max_results=PAGE, page_token=token)
+            yield from page
+            token = page.token or ""
+
+    def _is_done(self, run_id: str) -> bool:
+        return self._client.get_run(run_id).info.status in DONE
+
+    def _parts(self, training: Training, ended: datetime) -> Iterator[Run]:
+        for _, trial in self._trainings.trials(training):
+            trial_ended = trial.started_at + timedelta(seconds=trial.seconds)
+            yield tracked.of_trial(training, trial, trial_ended)
+        for _, candidate in self._trainings.candidates(training):
+            yield tracked.of_candidate(training, candidate, ended)
+
+
+class _Recording:
+    """The runs of one training."""
+
+    def __init__(self, client: Any, trainings: Trainings, training: Training, experiment: str) -> None:
+        self._client = client
+        self._store = trainings.store
+        self._training = training
+        self._experiment = experiment
+        self._environment = trainings.environment(training)
+        self._dataset = self._read_dataset()
+
+    def begin(self, run: Run, parent: str | None = None) -> str:
+        """Create a run, that counts for nothing until it is written."""
+        tags = {PART: run.part, **tracked.lineage(self._training, self._environment), **run.tags}
+        if parent:
+            tags[PARENT] = parent
+        created = self._client.create_run(
+            self._experiment, start_time=_milliseconds(run.began), tags=tags, run_name=run.name
         )
-        self._client.log_dict(run_id, candidate.metrics, "metrics.json")
-        profile = layout.dataset(training.pipeline, training.dataset_id, "profile.json")
-        self._client.log_text(run_id, self._trainings.store.read(profile).decode(), "profile.json")
-        self._client.set_terminated(run_id, "FINISHED", end_ms)
+        return str(created.info.run_id)
 
-    def _create_run(
-        self, experiment: str, training: Training, family: str, manifest: ModelManifest | None
-    ) -> str:
-        tags = {
-            MODEL_ID: training.model_id,
-            FAMILY: family,
-            "tidemill.correlation_id": training.correlation_id,
-        }
-        if manifest is not None and manifest.family == family:
-            verdict = "blessed" if manifest.blessed else "rejected"
-            tags |= {
-                VERSION: str(manifest.version),
-                "tidemill.verdict": verdict,
-                "tidemill.reasons": _messages(manifest.reasons),
-            }
-        run = self._client.create_run(
-            experiment,
-            start_time=int(training.accepted_at.timestamp() * 1000),
-            tags=tags,
-            run_name=f"{training.dataset}-{family}",
+    def write(self, run_id: str, run: Run) -> None:
+        """Write everything of a run; ending it is the last."""
+        from mlflow.entities import Param  # noqa: PLC0415
+
+        params = [Param(name, str(value)) for name, value in run.params.items()]
+        for batch in _batches(list(_metrics(run))):
+            self._client.log_batch(run_id, metrics=batch, params=params)
+            params = []
+        if self._dataset is not None:
+            self._client.log_inputs(run_id, datasets=[self._input(self._dataset)])
+        if run.part == WHOLE:
+            for name, content in self._documents():
+                self._client.log_text(run_id, content.decode(), name)
+        self._client.set_terminated(run_id, run.status, _milliseconds(run.ended))
+
+    def _input(self, dataset: DatasetManifest) -> Any:
+        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+
+        source = self._store.uri(layout.dataset(dataset.pipeline, dataset.dataset_id, "manifest.json"))
+        counts = {"num_rows": dataset.rows_train, "num_rows_held_out": dataset.rows_eval}
+        described = Dataset(
+            name=f"{dataset.pipeline} {dataset.dataset}",
+            digest=dataset.dataset_id,
+            source_type="tidemill",
+            source=json.dumps({"uri": source, "spans": dataset.spans}),
+            profile=json.dumps(counts),
         )
-        return str(run.info.run_id)
+        return DatasetInput(described, [InputTag("mlflow.data.context", "training")])
 
-    def _record_failure(self, experiment: str, training: Training) -> None:
-        if not self._is_recorded(experiment, training, "none"):
-            run_id = self._create_run(experiment, training, "none", None)
-            verdict = self._trainings.verdict(training)
-            reasons = verdict.reasons if isinstance(verdict, ModelRejected) else ()
-            self._client.set_tag(run_id, "tidemill.reasons", _messages(reasons))
-            self._client.set_terminated(run_id, "FAILED")
+    def _documents(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what is known of the whole, by file name: what there is of it."""
+        pipeline, dataset_id = self._training.pipeline, self._training.dataset_id
+        names = {file: layout.model_card(pipeline, self._training.model_id, file) for file in CARD_FILES}
+        names["profile.json"] = layout.dataset(pipeline, dataset_id, "profile.json")
+        for file, name in names.items():
+            with suppress(ObjectNotFound):
+                yield file, self._store.read(name)
+        if self._dataset is not None:
+            features = self._dataset.model_dump_json(include={"features", "crosses", "left_out"}, indent=1)
+            yield "features.json", features.encode()
+        if self._environment is not None:
+            yield "environment.json", self._environment.model_dump_json(indent=1).encode()
 
-    def _register(self, experiment: str, training: Training, manifest: ModelManifest) -> None:
-        name = training.pipeline
-        if not self._client.search_registered_models(f"name = '{name}'"):
-            self._client.create_registered_model(name)
-        version = self._registered_version(experiment, training, manifest)
-        champion = find_champion(self._trainings.store, name)
-        if champion is not None and champion.model_id == manifest.model_id:
-            self._client.set_registered_model_alias(name, CHAMPION, version)
-
-    def _registered_version(self, experiment: str, training: Training, manifest: ModelManifest) -> str:
-        name = training.pipeline
-        runs = self._runs(experiment, training, manifest.family)
-        run_id = next(run.info.run_id for run in runs if run.info.status == "FINISHED")
-        for registered in self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
-            return str(registered.version)
-        source = self._trainings.store.uri(layout.model_version(name, manifest.version))
-        tags = {VERSION: str(manifest.version), MODEL_ID: training.model_id}
-        return str(self._client.create_model_version(name, source, run_id, tags=tags).version)
+    def _read_dataset(self) -> DatasetManifest | None:
+        name = layout.dataset(self._training.pipeline, self._training.dataset_id, "manifest.json")
+        try:
+            return DatasetManifest.model_validate_json(self._store.read(name))
+        except ObjectNotFound:
+            return None
 
 
-def _messages(reasons: Iterable[Reason]) -> str:
-    return "; ".join(reason.message for reason in reasons)
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)
 
 
-def _milliseconds(manifest: ModelManifest) -> int:
-    return int(manifest.trained_at.timestamp() * 1000)
-
-
-def _metrics(candidate: Candidate, time_ms: int) -> Iterator[Any]:
+def _metrics(run: Run) -> Iterator[Any]:
     from mlflow.entities import Metric  # noqa: PLC0415
 
-    for name, value in candidate.metrics.items():
-        yield Metric(name, value, time_ms, 0)
-    yield Metric("training_seconds", candidate.seconds, time_ms, 0)
-    for name, values in candidate.curves.items():
+    ended_ms = _milliseconds(run.ended)
+    for name, value in run.metrics.items():
+        yield Metric(name, value, ended_ms, 0)
+    for name, values in run.curves.items():
         for step, value in enumerate(values):
-            yield Metric(name, value, time_ms, step)
+            yield Metric(name, value, ended_ms, step)
 
 
-def _params(candidate: Candidate, training: Training) -> Iterator[Any]:
-    from mlflow.entities import Param  # noqa: PLC0415
-
-    facts = training.model_dump(include={"dataset", "dataset_id", "spec_digest"})
-    for name, value in {**facts, **candidate.params}.items():
-        yield Param(name, str(value))
+def _batches(metrics: list[Any]) -> Iterator[list[Any]]:
+    """Divide metrics by what one request may carry; one batch at least, for the parameters."""
+    yield metrics[:BATCH]
+    for start in range(BATCH, len(metrics), BATCH):
+        yield metrics[start : start + BATCH]

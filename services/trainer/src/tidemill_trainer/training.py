@@ -1,98 +1,176 @@
 """One training, from the dataset to the committed manifest."""
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from tidemill_contracts import layout
 from tidemill_contracts.events import Reason
-from tidemill_contracts.manifest import ModelManifest
-from tidemill_contracts.pipeline import parse_pipeline
-from tidemill_contracts.profile import Task
+from tidemill_contracts.manifest import DatasetManifest
+from tidemill_contracts.pipeline import PipelineSpec, parse_pipeline
+from tidemill_contracts.training_spec import Family
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.objects import ObjectStore
 from tidemill_runtime.sequence import Sequence
-from tidemill_trainer.champions import load_champion
-from tidemill_trainer.competition import Contestant, compete
-from tidemill_trainer.data import load_dataset, read_manifest
+from tidemill_trainer.calibrated import calibrated
+from tidemill_trainer.card.making import Told
+from tidemill_trainer.champions import find_champion, load_champion
+from tidemill_trainer.committing import commit
+from tidemill_trainer.data import TrainingData, load_dataset, read_manifest
+from tidemill_trainer.examination import Contestant, examine
+from tidemill_trainer.families import Learner, Params, load_learner
+from tidemill_trainer.judging.aside import read_aside
+from tidemill_trainer.judging.fresh_server import NOWHERE, FreshServer, ServerPlace, fresh_server
+from tidemill_trainer.judging.hearing import Court, Hearing, hear
+from tidemill_trainer.judging.held_out import HeldOut
+from tidemill_trainer.judging.verdict import judge
+from tidemill_trainer.search.budget import search_until
+from tidemill_trainer.search.finalists import Finalist, Finalists
+from tidemill_trainer.search.search import Before, NothingLearned, search
 from tidemill_trainer.trainings import Training, Trainings
-from tidemill_trainer.verdict import Champion, choose, judge
-
-# What the families learn, so far.
-TASK: Task = "binary"
 
 
-def train(trainings: Trainings, training: Training, folder: Path) -> None:
-    """Train, judge and commit one model; nothing happens when its manifest exists already.
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """One training under way; `begun` is of `time.monotonic()`."""
+
+    trainings: Trainings
+    training: Training
+    manifest: DatasetManifest
+    spec: PipelineSpec
+    data: TrainingData
+    folder: Path
+    begun: float
+
+    @property
+    def store(self) -> ObjectStore:
+        return self.trainings.store
+
+
+def train(
+    trainings: Trainings,
+    training: Training,
+    folder: Path,
+    place: ServerPlace = NOWHERE,
+    learners: Mapping[Family, Learner] = MappingProxyType({}),
+) -> None:
+    """Search, judge and commit one model; nothing happens when its manifest exists already.
+
+    `place` is where a model server comes from in which it is tried out; `learners` are to be taken for their
+    families instead of those that learn in this process alone.
 
     The manifest is written last and only once: a model with a manifest is complete. A dataset that no family
     can learn from is rejected at once.
     """
+    begun = time.monotonic()
     if trainings.manifest(training) is not None:
         return
     store = trainings.store
     manifest = read_manifest(store, training.pipeline, training.dataset_id)
-    if manifest.task != TASK:
-        message = f"expected a label for the task {TASK}, received one for {manifest.task}"
-        trainings.reject(training, Reason(code="task-unsupported", message=message))
-        return
     spec = parse_pipeline(store.read(layout.pinned_spec(training.pipeline, training.spec_digest))).spec
-    data = load_dataset(store, manifest, seed=spec.training.seed)
-    contestants: dict[str, Contestant] = {}
-    for contestant in compete(spec.training.families, data, folder):
-        trainings.add_candidate(training, contestant.result)
-        get_logger().info(
-            "candidate-trained", **contestant.result.model_dump(include={"family", "metrics", "seconds"})
-        )
-        contestants[contestant.result.family] = contestant
-    best = choose(
-        [contestants[family].result for family in spec.training.families], spec.blessing.metric or "roc_auc"
+    work = _Work(
+        trainings=trainings,
+        training=training,
+        manifest=manifest,
+        spec=spec,
+        data=load_dataset(store, manifest, spec),
+        folder=folder,
+        begun=begun,
     )
-    champion = load_champion(store, training.pipeline, data, folder)
-    reasons = judge(best, spec.blessing, data=training.data, champion=champion)
-    _commit(store, training, contestants, best.family, champion, reasons)
+    try:
+        finalists = _search(work, learners)
+    except NothingLearned as error:
+        trainings.reject(training, Reason(code="nothing-learned", message=str(error)))
+        return
+    with fresh_server(place, folder) as server:
+        members = (_calibrated(finalist, finalists, work.data) for finalist in finalists.members)
+        contestants: dict[str, Contestant] = {each.family: _examine(work, each) for each in members}
+        court = _court(work, server)
+        hearing = hear(contestants, court)
+    params: dict[str, Params] = {each.family: each.params for each in finalists.members if each.params}
+    commit(store, _told(work, contestants, court, hearing), hearing.chosen, params)
 
 
-def _commit(
-    store: ObjectStore,
-    training: Training,
-    contestants: dict[str, Contestant],
-    winner: str,
-    champion: Champion | None,
-    reasons: tuple[Reason, ...],
-) -> None:
-    version = Sequence(store, layout.MODEL_SEQUENCE, training.pipeline).allocate(training.model_id)
-    best = contestants[winner]
-    manifest = ModelManifest(
-        pipeline=training.pipeline,
-        version=version,
-        model_id=training.model_id,
-        dataset=training.dataset,
-        dataset_id=training.dataset_id,
-        newest_span=training.newest_span,
-        spec_digest=training.spec_digest,
-        family=winner,
-        metrics=best.result.metrics,
-        candidates={family: contestant.result.metrics for family, contestant in contestants.items()},
-        champion=champion.version if champion else None,
-        champion_metrics=dict(champion.metrics) if champion else None,
-        blessed=not reasons,
-        reasons=reasons,
-        golden=best.golden,
-        trained_at=datetime.now(UTC),
-        tracking={"experiment": training.pipeline, "tag": f"tidemill.model_id = '{training.model_id}'"},
+def _search(work: _Work, learners: Mapping[Family, Learner]) -> Finalists:
+    data, spec = work.data, work.spec
+    if len(data.train) < data.rows_available:
+        get_logger().warning("rows-sampled", rows_learned=len(data.train), rows_available=data.rows_available)
+    earlier = [trial for _, trial in work.trainings.trials(work.training)]
+    champion = find_champion(work.store, work.training.pipeline)
+    return search(
+        data,
+        spec,
+        stop_at=search_until(
+            spec.training, begun=work.begun, earlier=earlier, rows_held_out=len(data.held_out)
+        ),
+        before=Before(earlier, champion.params if champion else {}),
+        note=partial(work.trainings.add_trial, work.training),
+        load=lambda family: learners.get(family) or load_learner(family, data, spec),
     )
-    # TF Serving may load whatever lies in a model's folder, so only what was blessed gets there.
-    if manifest.blessed:
-        upload_folder(store, layout.model_version(training.pipeline, version), best.folder)
-    store.create(
-        layout.model_manifest(training.pipeline, training.model_id), manifest.model_dump_json().encode()
+
+
+def _calibrated(finalist: Finalist, finalists: Finalists, data: TrainingData) -> Finalist:
+    """Correct a model's probabilities by the rows kept aside, where that helps."""
+    kept = finalists.kept
+    weights, groups = data.train.weights, data.belonging.groups
+    trained = calibrated(
+        finalist.trained,
+        finalist.answers,
+        data.train.labels[kept],
+        weights=None if weights is None else weights[kept],
+        groups=None if groups is None else groups[kept],
+        seed=data.seed,
     )
-    get_logger().info("verdict", version=version, family=winner, reasons=[reason.code for reason in reasons])
+    return replace(finalist, trained=trained)
 
 
-def upload_folder(store: ObjectStore, prefix: str, folder: Path) -> None:
-    """Move the files below a folder into the bucket, in the place of what a killed job left there."""
-    for name in store.list(f"{prefix}/"):
-        store.delete(name)
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        store.upload(f"{prefix}/{file.relative_to(folder).as_posix()}", file)
+def _examine(work: _Work, finalist: Finalist) -> Contestant:
+    """Export and measure a finalist, and note what came of it."""
+    data = work.data
+    contestant = examine(finalist.trained, data, work.folder / finalist.family, seconds=finalist.seconds)
+    facts: dict[str, int | str] = {"rows_learned": len(data.train), "rows_available": data.rows_available}
+    if finalist.left_out:
+        facts["left_out"] = ", ".join(finalist.left_out)
+    params = {**contestant.result.params, **facts}
+    result = contestant.result.model_copy(update={"params": params, "score": finalist.score})
+    work.trainings.add_candidate(work.training, result)
+    get_logger().info("candidate-trained", **result.model_dump(include={"family", "metrics", "seconds"}))
+    return replace(contestant, result=result)
+
+
+def _court(work: _Work, server: FreshServer) -> Court:
+    data, aside = work.data, read_aside(work.store, work.manifest, work.spec)
+    if data.held_out_places is not None:
+        aside = aside.take(data.held_out_places)
+    return Court(
+        data=work.training.data,
+        model_id=work.training.model_id,
+        held_out=HeldOut(data.held_out, data.features, data.objective, aside),
+        spec=work.spec,
+        champion=load_champion(work.store, work.training.pipeline, data, work.folder),
+        server=server,
+    )
+
+
+def _told(work: _Work, contestants: Mapping[str, Contestant], court: Court, hearing: Hearing) -> Told:
+    training = work.training
+    return Told(
+        training=training,
+        manifest=work.manifest,
+        spec=work.spec,
+        data=work.data,
+        version=Sequence(work.store, layout.MODEL_SEQUENCE, training.pipeline).allocate(training.model_id),
+        candidates=[contestant.result for contestant in contestants.values()],
+        case=hearing.case,
+        reasons=judge(hearing.case, work.spec.blessing),
+        champion=court.champion,
+        not_served=hearing.not_served,
+        restricted=court.held_out.aside.restricted,
+        trials=[trial for _, trial in work.trainings.trials(training)],
+        seconds=round(time.monotonic() - work.begun, 3),
+        at=datetime.now(UTC),
+    )

@@ -1,6 +1,10 @@
 """What the bucket remembers of trainings: the intent, and beside it all that became of it.
 
     trainings/P/ID.json                 the intent, written before its message is acknowledged
+    trainings/P/ID/jobs, requested, superseded   where it stands before it runs: see standing.py
+    trainings/P/ID/environment.json     what the job ran with (by the job)
+    trainings/P/ID/trials/NNNN.json     an attempt of the search ended (by the job)
+    trainings/P/ID/checkpoint.npz       how far several workers came with a network (by the job)
     trainings/P/ID/candidates/F.json    a family was trained and evaluated (by the job)
     trainings/P/ID/errors/N.json        why attempt N ended, in the job's own words
     trainings/P/ID/failures/N.json      attempt N failed (by the driver)
@@ -13,15 +17,20 @@ A training that succeeded has its verdict in the model manifest.
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from pydantic import Field
 
 from tidemill_contracts import layout
 from tidemill_contracts.events import ModelBlessed, ModelRejected, Reason
 from tidemill_contracts.manifest import ModelManifest, content_id
+from tidemill_contracts.pipeline import InvalidSpec, parse_pipeline
 from tidemill_contracts.profile import ProfileModel
+from tidemill_contracts.training_spec import Family
+from tidemill_contracts.training_spec import Training as TrainingSpec
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.telling import Cause
+from tidemill_trainer.environment import Environment
 
 TRAININGS = "trainings/"
 TOLD = "told"
@@ -33,7 +42,10 @@ Verdict = ModelBlessed | ModelRejected
 
 
 class Training(ProfileModel):
-    """The intent to train one model, with all a job and a driver need to see it through."""
+    """The intent to train one model, with all a job and a driver need to see it through.
+
+    `requested` says that someone asked for this model, rather than new data having come.
+    """
 
     pipeline: str
     model_id: str
@@ -45,6 +57,7 @@ class Training(ProfileModel):
     correlation_id: str
     causation_id: str | None
     data_classification: str | None = None
+    requested: bool = False
     accepted_at: datetime
 
     @property
@@ -67,12 +80,42 @@ class Training(ProfileModel):
         return f"{self.name.removesuffix('.json')}/{file}"
 
 
+class Trial(ProfileModel):
+    """One attempt of the search at hyper-parameters, which are `params`.
+
+    `score` is the deciding metric, of the name `metric`, and `loss` what the family minimises, on rows kept
+    aside; None where there is none. `curves` maps a series to its value per step. `left_out` are features
+    that it did not read. `seconds_left` is what remained of the search's time when it ended, None without a
+    budget.
+    """
+
+    number: int
+    family: Family
+    origin: Literal["default", "champion", "search", "ablation"]
+    params: dict[str, bool | int | float | str]
+    state: Literal["finished", "pruned", "failed"]
+    score: float | None = None
+    loss: float | None = None
+    seconds: float
+    curves: dict[str, tuple[float, ...]] = Field(default={})
+    started_at: datetime
+    message: str = ""
+    left_out: tuple[str, ...] = ()
+    metric: str = ""
+    seconds_left: float | None = None
+
+
 class Candidate(ProfileModel):
-    """One family's result. `curves` maps a series to its value per step; `defects` forbid it to serve."""
+    """One family's result. `curves` maps a series to its value per step; `defects` forbid it to serve.
+
+    `score` is the deciding metric on the rows kept aside in training, by which one of them is chosen, and
+    `metrics` are of the held-out rows, which decide nothing but the verdict.
+    """
 
     family: str
+    score: float | None = None
     metrics: dict[str, float]
-    params: dict[str, int | float | str]
+    params: dict[str, bool | int | float | str]
     curves: dict[str, tuple[float, ...]]
     defects: tuple[Reason, ...]
     seconds: float
@@ -109,9 +152,17 @@ class Trainings:
         """Return one intent; raise ObjectNotFound when there is none of that name."""
         return Training.model_validate_json(self.store.read(name))
 
+    def names(self) -> list[str]:
+        """Name every intent, and everything beside them."""
+        return self.store.list(TRAININGS)
+
+    def pipelines(self) -> set[str]:
+        """Name every pipeline that has trainings."""
+        return {name.split("/")[1] for name in self.names()}
+
     def without(self, marker: str) -> list[Training]:
         """Return the trainings that lack a marker (TOLD or RECORDED), the oldest first."""
-        names = set(self.store.list(TRAININGS))
+        names = set(self.names())
         intents = [name for name in names if name.count("/") == 2 and name.endswith(".json")]
         open_ones = [name for name in intents if f"{name.removesuffix('.json')}/{marker}" not in names]
         return sorted(map(self.read, open_ones), key=lambda training: training.accepted_at)
@@ -119,6 +170,30 @@ class Trainings:
     def mark(self, training: Training, marker: str) -> None:
         """Note that something was done."""
         self.store.create(training.beside(marker), b"")
+
+    def add_environment(self, training: Training, environment: Environment) -> None:
+        """Note what the first attempt runs with."""
+        self.store.create(training.beside("environment.json"), environment.model_dump_json().encode())
+
+    def environment(self, training: Training) -> Environment | None:
+        """Return what a training ran with, None when no job began."""
+        try:
+            return Environment.model_validate_json(self.store.read(training.beside("environment.json")))
+        except ObjectNotFound:
+            return None
+
+    def add_trial(self, training: Training, trial: Trial) -> None:
+        """Note how an attempt of the search ended."""
+        name = training.beside(f"trials/{trial.number:04}.json")
+        self.store.create(name, trial.model_dump_json().encode())
+
+    def trials(
+        self, training: Training, *, besides: Container[str] = frozenset()
+    ) -> Iterator[tuple[str, Trial]]:
+        """Yield the object name and content of each attempt, the oldest first, but for those in `besides`."""
+        for name in self.store.list(training.beside("trials/")):
+            if name not in besides:
+                yield name, Trial.model_validate_json(self.store.read(name))
 
     def add_candidate(self, training: Training, candidate: Candidate) -> None:
         """Note a family's result."""
@@ -165,6 +240,14 @@ class Trainings:
             seconds=max(0.0, (datetime.now(UTC) - training.accepted_at).total_seconds()),
         )
         self.store.create(training.beside("rejected.json"), verdict.model_dump_json().encode())
+
+    def spec(self, training: Training) -> TrainingSpec:
+        """Return how a model is to be trained: by defaults where that cannot be read, as its job will say."""
+        try:
+            text = self.store.read(layout.pinned_spec(training.pipeline, training.spec_digest))
+            return parse_pipeline(text).spec.training
+        except (ObjectNotFound, InvalidSpec):
+            return TrainingSpec()
 
     def manifest(self, training: Training) -> ModelManifest | None:
         """Return the model's manifest, None while there is none."""

@@ -74,7 +74,7 @@ def test_means_over_rows_are_compared_by_the_paired_t_test(task: str, metric: st
 
     comparison = compared(candidate, champion, metric)
 
-    losses = [LOSSES[scored.task][metric](scored.truth, scored.answers) for scored in (champion, candidate)]
+    losses = [LOSSES[scored.task][metric](scored) for scored in (champion, candidate)]
     expected = stats.ttest_rel(*losses)
     low, high = expected.confidence_interval()
     assert comparison.method == "paired-t"

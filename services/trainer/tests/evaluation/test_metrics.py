@@ -16,7 +16,6 @@ from tidemill_trainer.evaluation.metrics import (
     measure,
     measure_scored,
 )
-from tidemill_trainer.evaluation.regression import quantile_metrics
 from tidemill_trainer.evaluation.scored import FloatArray, Scored
 
 WEIGHTS = np.random.default_rng(1).random(3000)
@@ -115,19 +114,33 @@ def test_regression_metrics_agree_with_scikit_learn(weights: FloatArray | None) 
     )
 
 
-def test_quantiles_are_held_against_the_pinball_loss() -> None:
+def test_quantiles_are_held_against_the_pinball_loss_and_what_they_promise_to_cover() -> None:
     labels = np.random.default_rng(0).exponential(size=1000)
-    low, high = np.full(1000, 0.1), np.full(1000, 2.3)
+    answers = np.tile([0.1, 0.8, 2.3], (1000, 1))
 
-    measured = quantile_metrics(labels, {0.1: low, 0.9: high})
+    measured = measure_scored(
+        Scored("regression", labels, answers, quantiles=(0.1, 0.6, 0.9), constant=(0.2, 0.5, 2.0))
+    )
 
-    assert measured == pytest.approx(
-        {
-            "pinball_0.1": reference.mean_pinball_loss(labels, low, alpha=0.1),
-            "below_0.1": np.mean(labels <= 0.1),
-            "pinball_0.9": reference.mean_pinball_loss(labels, high, alpha=0.9),
-            "below_0.9": np.mean(labels <= 2.3),
-        }
+    losses = [
+        reference.mean_pinball_loss(labels, answers[:, place], alpha=level)
+        for place, level in enumerate((0.1, 0.6, 0.9))
+    ]
+    assert measured["pinball_loss"] == pytest.approx(np.mean(losses))
+    assert measured["below_0.1"] == pytest.approx(np.mean(labels <= 0.1))
+    assert measured["coverage_0.1_0.9"] == pytest.approx(np.mean((labels >= 0.1) & (labels <= 2.3)))
+    assert measured["mae"] == pytest.approx(np.mean(np.abs(labels - 0.8)))
+    assert measured["baseline_rmse"] == pytest.approx(np.sqrt(np.mean((labels - 0.5) ** 2)))
+
+
+def test_a_constant_answers_all_rows_alike() -> None:
+    labels = np.array([1.0, 2.0, 4.0])
+    numbers = Scored("regression", labels, labels, constant=(2.0,))
+    quantiles = Scored("regression", labels, np.ones((3, 2)), quantiles=(0.25, 0.75), constant=(1.5, 3.0))
+
+    assert numbers.by_constant().answers.tolist() == [2.0, 2.0, 2.0]
+    assert measure_scored(quantiles.by_constant())["pinball_loss"] == pytest.approx(
+        measure_scored(quantiles)["baseline_pinball_loss"]
     )
 
 
@@ -212,8 +225,18 @@ def test_a_better_model_has_better_metrics(task: str) -> None:
         {"weights": np.array([1, -1, 1])},
         {"weights": np.array([1, np.nan, 1])},
         {"labels": np.array([], np.bool_), "predictions": np.array([])},
+        {"quantiles": (0.1, 0.9)},
     ],
-    ids=["too few", "too wide", "too few weights", "no weight", "negative", "not a number", "no rows"],
+    ids=[
+        "too few",
+        "too wide",
+        "too few weights",
+        "no weight",
+        "negative",
+        "not a number",
+        "no rows",
+        "no quantiles",
+    ],
 )
 def test_parts_that_do_not_fit_together_are_refused(facts: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):

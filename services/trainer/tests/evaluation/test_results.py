@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from evaluation_samples import binary, multiclass
+from evaluation_samples import binary, multiclass, regression
 
 from tidemill_contracts.profile import ProfileModel
+from tidemill_trainer.evaluation.agreement import agreement, confusion
 from tidemill_trainer.evaluation.calibration import calibrate
 from tidemill_trainer.evaluation.comparison import compare
 from tidemill_trainer.evaluation.dependence import partial_dependence
@@ -34,7 +35,9 @@ def predict(columns: Columns) -> FloatArray:
 
 
 RESULTS: dict[str, Callable[[], ProfileModel | None]] = {
+    "agreement": lambda: agreement(regression(200))[0],
     "calibration": lambda: calibrate(SCORED),
+    "confusion": lambda: confusion(multiclass(200)),
     "temperature": lambda: calibrate_classes(multiclass(2000, sharpness=2)),
     "comparison": lambda: compare(SCORED, binary(2000), "roc_auc"),
     "dependence on a number": lambda: partial_dependence(predict, COLUMNS, "hour"),

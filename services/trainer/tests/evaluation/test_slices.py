@@ -3,8 +3,9 @@
 import numpy as np
 from evaluation_samples import binary
 
+from tidemill_trainer.evaluation.comparison import compare
 from tidemill_trainer.evaluation.intervals import Resampling, estimate_metrics
-from tidemill_trainer.evaluation.slices import measure_slices
+from tidemill_trainer.evaluation.slices import Limits, Rival, measure_slices
 
 FEW = Resampling(resamples=30)
 CARRIERS = np.array(["AA"] * 500 + ["DL"] * 300 + [""] * 150 + ["OO"] * 50, object)
@@ -36,6 +37,24 @@ def test_slices_of_a_declaration_hold_every_row_once() -> None:
 
 
 def test_the_largest_slices_are_told() -> None:
-    found = measure_slices(binary(1000), COLUMNS, [("carrier",)], max_slices=2, how=FEW)
+    found = measure_slices(binary(1000), COLUMNS, [("carrier",)], limits=Limits(max_slices=2), how=FEW)
 
     assert [part.rows for part in found] == [500, 300]
+
+
+def test_every_slice_that_is_measured_is_compared_with_the_rival() -> None:
+    scored, rival = binary(1000), binary(1000, noise=1)
+
+    found = measure_slices(scored, COLUMNS, [("carrier",)], rival=Rival(rival, "roc_auc"), how=FEW)
+
+    american = CARRIERS == "AA"
+    assert found[0].comparison == compare(scored.take(american), rival.take(american), "roc_auc", FEW)
+    assert [part.comparison is None for part in found] == [False, False, False, True]
+
+
+def test_a_slice_without_any_weight_is_named_and_not_measured() -> None:
+    scored = binary(1000, weights=(CARRIERS != "DL").astype(np.float64))
+
+    found = measure_slices(scored, COLUMNS, [("carrier",)], how=FEW)
+
+    assert {part.condition: bool(part.metrics) for part in found}["carrier = DL"] is False

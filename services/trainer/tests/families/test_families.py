@@ -1,21 +1,17 @@
 """Rules of every family: what the label depends on is learned, in whatever kind of column it is."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from learned_data import data_of, examples_of, label_column, split
 from numpy.typing import NDArray
-from trainer_world import profile_of
 
-from tidemill_contracts.manifest import LABEL_COLUMN
 from tidemill_contracts.profile import Feature, FeatureKind
 from tidemill_contracts.training_spec import Family
-from tidemill_trainer.data import TrainingData, to_rows
-from tidemill_trainer.families import Examples, Trained, load_family
-from tidemill_trainer.families.boosted_trees import BoostedTrees
-from tidemill_trainer.preprocessing.encoded import encode_rows
-from tidemill_trainer.preprocessing.plan import make_plan
+from tidemill_trainer.families import Trained, Watch, load_learner
 
 ROWS = 500
 CHOICES = np.random.default_rng(0).integers(0, 4, ROWS)
@@ -33,20 +29,9 @@ COLUMNS: dict[str, tuple[FeatureKind, Any]] = {
 
 def trained(family: Family, name: str, kind: FeatureKind, values: Any, labels: NDArray[np.bool_]) -> Trained:
     """Train a family on one column."""
-    feature = Feature(name=name, kind=kind)
-    table = pa.table({name: values, LABEL_COLUMN: labels})
-    rows = to_rows([table], [feature])
-    data = TrainingData(
-        pipeline="p",
-        features=(feature,),
-        crosses=(),
-        profile=profile_of(table, [feature]),
-        train=rows,
-        held_out=rows,
-        seed=1,
-    )
-    plan = make_plan(data)
-    return load_family(family)(Examples(plan, encode_rows(plan, rows), labels, seed=1))
+    data = data_of(pa.table({name: values, **label_column(labels)}), [Feature(name=name, kind=kind)])
+    learner, (learn, check) = load_learner(family), split(examples_of(data))
+    return learner.fit(learn, check, learner.defaults(learn), 1, Watch(math.inf))
 
 
 def served(kind: FeatureKind, values: Any) -> NDArray[Any]:
@@ -56,7 +41,13 @@ def served(kind: FeatureKind, values: Any) -> NDArray[Any]:
 
 @pytest.mark.parametrize(
     ("family", "kind"),
-    [*(("boosted-trees", kind) for kind in COLUMNS), ("deep", "categories"), ("deep", "words")],
+    [
+        *(("boosted-trees", kind) for kind in COLUMNS),
+        *(("linear", kind) for kind in COLUMNS),
+        ("random-forest", "gaps"),
+        ("deep", "gaps"),
+        ("deep", "words"),
+    ],
 )
 def test_a_column_alone_is_learned_from(family: Family, kind: str) -> None:
     feature_kind, values = COLUMNS[kind]
@@ -69,14 +60,13 @@ def test_a_column_alone_is_learned_from(family: Family, kind: str) -> None:
     assert predicted[~labels].max() < 0.3
 
 
-def test_trees_know_frequent_categories_alone() -> None:
+@pytest.mark.parametrize("family", ["boosted-trees", "random-forest"])
+def test_trees_know_frequent_categories_alone(family: Family) -> None:
     texts = np.array([*["few"] * 40, *["many"] * 5000, *["some"] * 4960])
     labels = (texts == "some") | (texts == "few")
 
-    model = trained("boosted-trees", "x", "categorical", texts, labels)
+    model = trained(family, "x", "categorical", texts, labels)
 
-    assert isinstance(model, BoostedTrees)
-    assert model.plan.categories[0].vocabulary == ("many", "some")
     many, some, few, never = model.predict({"x": served("categorical", ["many", "some", "few", "never"])})
     assert some - many > 0.5
     assert few == never

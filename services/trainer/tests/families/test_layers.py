@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tidemill_contracts.profile import FeatureOptions, NumericProfile
-from tidemill_trainer.families.layers import Bags, Cycles, Ids, Scale
+from tidemill_trainer.families.layers import Bags, Cycles, Ids, Numbers, Slopes, Steps
+from tidemill_trainer.preprocessing.knots import find_knots
 from tidemill_trainer.preprocessing.plan import Number
 
 PROFILE = NumericProfile(
@@ -15,39 +16,43 @@ PROFILE = NumericProfile(
 
 
 def a_number(**options: Any) -> Number:
-    return Number("x", FeatureOptions(**options), PROFILE, gaps=True)
+    choices = FeatureOptions(**options)
+    knots = find_knots(np.arange(-50, 51).repeat(50).astype(np.float32), choices.bins)
+    return Number("x", choices, PROFILE, gaps=True, knots=knots)
 
 
 def scale(*values: float, **options: Any) -> tuple[Any, Any]:
-    """Score numbers, and tell which bin each is in: every row of the table of bins is its own number."""
-    layer = Scale([a_number(**options)], units=1)
+    """Score numbers, and tell what they add: for every bin they are through 1, 100 where they are missing."""
+    layer = Slopes([a_number(**options)], units=1)
     layer.build(None)
-    rows = layer.weights[0].shape[0]
-    layer.weights[0].assign(np.arange(rows, dtype=np.float32)[:, None])
-    scores, bins = layer(np.array(values, np.float32)[:, None])
-    return scores.numpy()[:, 0].tolist(), bins.numpy()[:, 0].tolist()
+    bins, missing = layer.weights
+    layer.set_weights([np.ones(bins.shape), np.full(missing.shape, 100)])
+    scores, added = layer(np.array(values, np.float32)[:, None])
+    return scores.numpy()[:, 0].tolist(), added.numpy()[:, 0].tolist()
 
 
-def test_a_number_becomes_its_score_within_limits_and_its_bin() -> None:
-    scores, bins = scale(0, 10, -1000, 1000, bins=4)
+def test_a_number_becomes_its_score_within_limits_and_adds_what_its_bins_do() -> None:
+    scores, added = scale(0, 10, -1000, 1000, bins=4)
 
     assert scores == [0, 1, -5, 5]
-    assert bins == [1, 2, 0, 3]
+    assert added == [2, pytest.approx(2.4), 0, 4]
 
 
-def test_a_missing_number_has_the_score_0_and_a_bin_of_its_own() -> None:
-    scores, bins = scale(np.nan, 1000, bins=4)
+def test_a_missing_number_has_the_score_0_and_adds_what_missing_ones_do() -> None:
+    scores, added = scale(np.nan, 1000, bins=4)
 
-    assert scores[0] == 0
-    assert bins == [4, 3]
+    assert scores == [0, 5]
+    assert added == [100, 4]
 
 
-def test_a_missing_number_that_nobody_is_told_of_is_the_mean() -> None:
-    (scores, bins), (mean_scores, mean_bins) = (
-        scale(value, bins=4, missing_indicator=False) for value in (np.nan, 0)
-    )
+def test_a_missing_number_is_the_mean_where_it_is_not_to_be_told_apart() -> None:
+    missing, mean = (scale(value, bins=4, missing_indicator=False) for value in (np.nan, 0))
 
-    assert (scores, bins) == (mean_scores, mean_bins)
+    assert missing == mean
+
+
+def test_without_bins_a_number_adds_nothing() -> None:
+    assert scale(-7, 7, bins=0)[1] == [0, 0]
 
 
 def test_numbers_may_stay_as_they_are() -> None:
@@ -99,10 +104,25 @@ def test_a_bag_is_the_mean_of_its_words_in_any_order() -> None:
     assert layer(words).numpy().tolist() == [[0.5, 0], [0.5, pytest.approx((7 + 7 + 4) / 3)]]
 
 
-def test_what_training_has_not_seen_adds_nothing() -> None:
-    scores = Scale([a_number()], units=3)
-    ids, bags = Ids([9], units=3), Bags(texts=1, buckets=9, units=3)
+@pytest.mark.parametrize("layer", [Slopes, Steps])
+def test_numbers_add_nothing_before_training(layer: type[Numbers]) -> None:
+    scores = layer([a_number()], units=3)
 
     assert not scores(np.array([[np.nan], [7]], np.float32))[1].numpy().any()
+
+
+def test_each_bin_adds_its_own_and_so_does_what_is_missing_or_beyond_all() -> None:
+    layer = Steps([a_number(bins=4)], units=1)
+    layer.build(None)
+    layer.weights[0].assign(np.arange(7, dtype=np.float32)[:, None])
+
+    added = layer(np.array([[-99], [-50], [-49], [0], [50], [99], [np.nan]], np.float32))[1]
+
+    assert added.numpy()[:, 0].tolist() == [0, 1, 1, 3, 5, 5, 6]
+
+
+def test_what_training_has_not_seen_adds_nothing() -> None:
+    ids, bags = Ids([9], units=3), Bags(texts=1, buckets=9, units=3)
+
     assert not ids(np.array([[8]])).numpy().any()
     assert not bags(np.array([[[9]]], np.int32)).numpy().any()

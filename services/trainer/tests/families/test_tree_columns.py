@@ -13,6 +13,7 @@ from tidemill_trainer.preprocessing.plan import FIRST, MAX_WORDS, Category, Hash
 
 NOTHING = Plan(features=(), numbers=(), moments=(), categories=(), hashed=(), texts=())
 LABELS = np.arange(1000) % 4 == 0
+TARGETS = LABELS.astype(np.float64)[:, None]
 
 
 def rows_of(*, numbers: Any = None, ids: Any = None, words: Any = None) -> Encoded:
@@ -32,7 +33,7 @@ def plan_of(**columns: Any) -> Plan:
 
 
 def as_read(plan: Plan, encoded: Encoded) -> dict[str, NDArray[Any]]:
-    columns = choose_columns(plan, encoded, LABELS)
+    columns = choose_columns(plan, encoded, TARGETS)
     return {name.split(" ", 1)[1]: values for name, values in columns.arrays(encoded).items()}
 
 
@@ -67,7 +68,7 @@ def test_trees_are_told_of_the_words_that_tell_most() -> None:
 
 def test_an_id_that_training_has_not_seen_is_unknown() -> None:
     plan = plan_of(hashed=(Hashed("tail", 50),))
-    columns = choose_columns(plan, rows_of(ids=np.full(1000, 20)), LABELS)
+    columns = choose_columns(plan, rows_of(ids=np.full(1000, 20)), TARGETS)
 
     (read,) = columns.arrays(rows_of(ids=np.arange(1000) % 50)).values()
 
@@ -88,7 +89,7 @@ def test_many_hashes_are_folded_into_ids_that_are_neither_unknown_nor_missing() 
 
 def test_a_column_without_categories_is_bounded_too() -> None:
     plan = plan_of(categories=(Category(("x",), (), 0),))
-    columns = choose_columns(plan, rows_of(ids=np.zeros(1000)), LABELS)
+    columns = choose_columns(plan, rows_of(ids=np.zeros(1000)), TARGETS)
 
     (read,) = columns.arrays(rows_of(ids=np.ones(1000))).values()
 
@@ -100,7 +101,7 @@ def test_columns_of_one_title_have_names_of_their_own() -> None:
     columns = choose_columns(
         plan_of(numbers=(number,), categories=(Category(("x",), ("a",), 1),)),
         rows_of(numbers=np.zeros(1000), ids=np.zeros(1000)),
-        LABELS,
+        TARGETS,
     )
 
     assert (columns.number_names, columns.id_names) == (("0 x",), ("1 x",))

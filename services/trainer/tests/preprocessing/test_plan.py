@@ -6,11 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from every_kind import CROSSES, every_kind
-from trainer_world import profile_of
+from learned_data import data_of
 
 from tidemill_contracts.manifest import LABEL_COLUMN
 from tidemill_contracts.profile import Feature, FeatureOptions
-from tidemill_trainer.data import TrainingData, to_rows
 from tidemill_trainer.preprocessing.plan import Category, make_plan
 
 
@@ -22,16 +21,7 @@ def categories(
     )
     rows = len(next(iter(columns.values())))
     table = pa.table({**columns, LABEL_COLUMN: [index % 2 == 0 for index in range(rows)]})
-    data = TrainingData(
-        pipeline="p",
-        features=features,
-        crosses=crosses,
-        profile=profile_of(table, features),
-        train=to_rows([table], features),
-        held_out=to_rows([table], features),
-        seed=1,
-    )
-    return make_plan(data).categories
+    return make_plan(data_of(table, features, crosses=crosses)).categories
 
 
 def test_the_most_frequent_categories_are_told_apart_those_of_equal_rows_in_their_order() -> None:

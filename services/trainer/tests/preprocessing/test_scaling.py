@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tidemill_contracts.profile import FeatureOptions, NumericProfile
+from tidemill_trainer.preprocessing.knots import find_knots
 from tidemill_trainer.preprocessing.plan import Moment, Number
-from tidemill_trainer.preprocessing.scaling import bin_edges, mean_and_stddev, year_number
+from tidemill_trainer.preprocessing.scaling import knots, mean_and_stddev, year_number
 
 VALUES = np.random.default_rng(0).lognormal(3, 1, 10_000)
 
@@ -20,7 +21,8 @@ def a_number(values: Any = VALUES, **options: Any) -> Number:
         stddev=np.std(values),
         quantiles=tuple(np.quantile(values, np.linspace(0, 1, 101), method="inverted_cdf")),
     )
-    return Number("x", FeatureOptions(**options), profile, gaps=False)
+    choices = FeatureOptions(**options)
+    return Number("x", choices, profile, gaps=False, knots=find_knots(np.asarray(values), choices.bins))
 
 
 @pytest.mark.parametrize(
@@ -49,33 +51,44 @@ def test_a_constant_and_a_column_without_numbers_can_be_scaled() -> None:
     assert mean_and_stddev(a_number(np.full(10, 7.0))) == (7, 1)
     assert mean_and_stddev(a_number(np.full(10, 7.0), clip=(0, 5))) == (5, 1)
     assert mean_and_stddev(Number("x", FeatureOptions(), None, gaps=True)) == (0, 1)
-    assert len(bin_edges(Number("x", FeatureOptions(), None, gaps=True))) == 0
+    assert len(knots(Number("x", FeatureOptions(), None, gaps=True))) == 1
 
 
 @pytest.mark.parametrize("bins", [2, 5, 32])
 def test_bins_share_the_rows_out_evenly(bins: int) -> None:
-    edges = bin_edges(a_number(bins=bins))
+    ends = knots(a_number(bins=bins))
 
-    shares = np.bincount(np.searchsorted(edges, VALUES, side="right"), minlength=bins) / len(VALUES)
+    shares = np.bincount(np.searchsorted(ends[1:-1], VALUES, side="right"), minlength=bins) / len(VALUES)
     assert len(shares) == bins
     assert shares.max() < 2 / bins + 0.02
 
 
-def test_few_values_have_a_bin_each() -> None:
-    edges = bin_edges(a_number(np.arange(1, 13).repeat(50)))
+def test_few_values_are_an_end_of_bins_each() -> None:
+    assert knots(a_number(np.arange(1, 13).repeat(500))).tolist() == list(range(1, 13))
 
-    assert np.searchsorted(edges, np.arange(1, 13), side="right").tolist() == list(range(12))
+
+def test_ends_that_a_frequent_value_leaves_are_shared_out_among_the_others() -> None:
+    mostly_0 = np.concatenate([np.zeros(18_000), VALUES[:2000]])
+
+    ends = knots(a_number(mostly_0))
+
+    assert len(ends) == 33
+    assert np.quantile(VALUES[:2000], 0.5) < ends[20] < np.quantile(VALUES[:2000], 0.9)
+
+
+def test_few_rows_have_few_bins() -> None:
+    assert len(knots(a_number(VALUES[:1000]))) == 9
 
 
 @pytest.mark.parametrize("bins", [0, 1])
-def test_without_bins_there_are_no_edges(bins: int) -> None:
-    assert len(bin_edges(a_number(bins=bins))) == 0
+def test_without_bins_there_is_one_end(bins: int) -> None:
+    assert len(knots(a_number(bins=bins))) == 1
 
 
-def test_edges_lie_within_the_clip() -> None:
-    edges = bin_edges(a_number(clip=(10, 30)))
+def test_bins_lie_within_the_clip() -> None:
+    ends = knots(a_number(clip=(10, 30)))
 
-    assert (edges.min() > 10, edges.max()) == (True, 30)
+    assert (ends[0], ends[-1]) == (10, 30)
 
 
 def test_years_are_scaled_by_the_seconds_they_are_made_of() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tidemill_contracts import layout
 from tidemill_contracts.event import Event, EventData
-from tidemill_contracts.events import DatasetIngested, RetrainRequested
+from tidemill_contracts.events import DatasetIngested, DatasetTransformed, RetrainRequested
 from tidemill_contracts.manifest import LABEL_COLUMN
 from tidemill_contracts.pipeline import InvalidSpec, PipelineSpec, parse_pipeline
 from tidemill_runtime.consumer import Rejected, RetryLater
@@ -58,7 +58,9 @@ class Transform:
         if not isinstance(request, RetrainRequested):
             raise TypeError(f"expected RetrainRequested, received {type(request).__name__}")
         taken = retraining.take(self.store, request)
-        yield self._outcome(request.pipeline, taken.spec_digest, taken.span)
+        outcome = self._outcome(request.pipeline, taken.spec_digest, taken.span)
+        is_dataset = isinstance(outcome, DatasetTransformed)
+        yield outcome.model_copy(update={"requested": True}) if is_dataset else outcome
 
     def _outcome(self, pipeline: str, spec_digest: str, newest: int) -> EventData:
         spec = self._spec(pipeline, spec_digest)

@@ -36,12 +36,12 @@ def influence(scored: Scored, metric: str) -> Influence | None:
         return _roc_auc(scored)
     losses = LOSSES[scored.task]
     if scored.task == "regression" and metric == "rmse":
-        square = mean_influence(losses["mse"](scored.truth, scored.answers), scored.row_weights)
+        square = mean_influence(losses["mse"](scored), scored.row_weights)
         root = float(np.sqrt(square.value))
         return Influence(root, square.rows / (2 * root) if root > 0 else square.rows)
-    if metric not in losses:
+    if metric not in losses or (metric == "pinball_loss" and not scored.quantiles):
         return None
-    return mean_influence(losses[metric](scored.truth, scored.answers), scored.row_weights)
+    return mean_influence(losses[metric](scored), scored.row_weights)
 
 
 def mean_influence(values: FloatArray, weights: FloatArray) -> Influence:

@@ -1,7 +1,6 @@
 """What every row adds to the metrics that are means over rows."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +8,11 @@ from numpy.typing import NDArray
 from tidemill_contracts.profile import Task
 from tidemill_trainer.evaluation.binary import THRESHOLD
 from tidemill_trainer.evaluation.multiclass import chance_of_truth
-from tidemill_trainer.evaluation.scored import SMALLEST_PROBABILITY, FloatArray
+from tidemill_trainer.evaluation.quantiles import pinball_losses
+from tidemill_trainer.evaluation.scored import SMALLEST_PROBABILITY, FloatArray, Scored
 
-# From what was true and what was answered, as `Scored` has them, to a number per row, `[rows]`.
-Loss = Callable[[NDArray[Any], FloatArray], FloatArray]
+# From answered rows to a number for each, `[rows]`.
+Loss = Callable[[Scored], FloatArray]
 
 
 def log_losses(truth: NDArray[np.bool_], chance: FloatArray) -> FloatArray:
@@ -24,17 +24,18 @@ def log_losses(truth: NDArray[np.bool_], chance: FloatArray) -> FloatArray:
 
 LOSSES: Mapping[Task, Mapping[str, Loss]] = {
     "binary": {
-        "log_loss": log_losses,
-        "brier": lambda truth, chance: (chance - truth) ** 2,
-        "accuracy": lambda truth, chance: ((chance >= THRESHOLD) == truth).astype(np.float64),
+        "log_loss": lambda scored: log_losses(scored.truth, scored.answers),
+        "brier": lambda scored: (scored.answers - scored.truth) ** 2,
+        "accuracy": lambda scored: ((scored.answers >= THRESHOLD) == scored.truth).astype(np.float64),
     },
     "multiclass": {
-        "log_loss": lambda truth, chances: -np.log(chance_of_truth(chances, truth)),
-        "accuracy": lambda truth, chances: (chances.argmax(axis=1) == truth).astype(np.float64),
+        "log_loss": lambda scored: -np.log(chance_of_truth(scored.answers, scored.truth)),
+        "accuracy": lambda scored: (scored.answers.argmax(axis=1) == scored.truth).astype(np.float64),
     },
     "regression": {
-        "mae": lambda truth, answers: np.abs(answers - truth),
-        "mse": lambda truth, answers: (answers - truth) ** 2,
-        "bias": lambda truth, answers: answers - truth,
+        "mae": lambda scored: np.abs(scored.point - scored.truth),
+        "mse": lambda scored: (scored.point - scored.truth) ** 2,
+        "bias": lambda scored: scored.point - scored.truth,
+        "pinball_loss": lambda scored: pinball_losses(scored.truth, scored.answers, scored.quantiles),
     },
 }

@@ -43,6 +43,7 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {
     "mape": False,
     "rmsle": False,
     "mean_poisson_deviance": False,
+    "pinball_loss": False,
 }
 
 

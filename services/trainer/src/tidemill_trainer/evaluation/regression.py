@@ -1,11 +1,9 @@
 """Metrics of predicted numbers, for many weightings of the same rows at once."""
 
-from collections.abc import Mapping
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special  # type: ignore[import-untyped]
 
+from tidemill_trainer.evaluation.quantiles import quantile_shares
 from tidemill_trainer.evaluation.ranking import weigh
 from tidemill_trainer.evaluation.scored import FloatArray, Scored
 
@@ -17,16 +15,17 @@ class RegressionMetrics:
         labels: FloatArray = scored.truth
         # Around their mean, so that the spread is not the small difference of large sums.
         self._mean = float(labels.mean())
-        self._constant = scored.constant
+        self._constant = float(scored.by_constant().point[0]) if scored.constant else None
         self._centred = labels - self._mean
-        self._losses = _losses(labels, scored.answers) if scored.is_finite else {}
-        self._by_error = np.argsort(np.abs(scored.answers - labels)) if scored.is_finite else None
+        self._losses = _losses(labels, scored.point) if scored.is_finite else {}
+        self._by_error = np.argsort(np.abs(scored.point - labels)) if scored.is_finite else None
+        self._shares = quantile_shares(scored) if scored.is_finite else {}
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         total = weights.sum(axis=1)
         mean = weigh(weights, self._centred) / total
         spread = np.maximum(weigh(weights, self._centred**2) / total - mean**2, 0)
-        off = self._constant[0] - self._mean - mean if self._constant else 0
+        off = 0 if self._constant is None else self._constant - self._mean - mean
         baseline = {"baseline_rmse": np.sqrt(spread + off**2)}
         if self._by_error is None:
             return baseline
@@ -40,26 +39,9 @@ class RegressionMetrics:
             "median_absolute_error": _weighted_median(errors, weights[:, self._by_error]),
             "r2": 1 - squared_error / np.where(spread > 0, spread, np.nan),
             **means,
+            **{name: weigh(weights, share) / total for name, share in self._shares.items()},
             **baseline,
         }
-
-
-def quantile_metrics(
-    labels: NDArray[np.floating], quantiles: Mapping[float, FloatArray], weights: FloatArray | None = None
-) -> dict[str, float]:
-    """Measure predicted quantiles, `[rows]` for each level in (0, 1).
-
-    Returns:
-        `pinball_0.9`, the loss that the true quantile makes smallest, and `below_0.9`, the share of labels at
-        or below what was predicted, which should be the level.
-    """
-    values = {}
-    for level, predicted in quantiles.items():
-        short = labels.astype(np.float64) - predicted
-        losses = np.maximum(level * short, (level - 1) * short)
-        values[f"pinball_{level:g}"] = float(np.average(losses, weights=weights))
-        values[f"below_{level:g}"] = float(np.average(short <= 0, weights=weights))
-    return values
 
 
 def _losses(labels: FloatArray, predicted: FloatArray) -> dict[str, FloatArray]:

@@ -1,6 +1,6 @@
 """Rows with what was true and what a model answered: all that evaluation starts from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -26,13 +26,15 @@ class Scored:
         task: What was learned.
         labels: What was true, `[rows]`: bool (binary), texts of `classes` or indices into them (multiclass),
             numbers (regression). A text that is no class is one the model gave no chance.
-        predictions: P(true) `[rows]`, probabilities `[rows, classes]`, or numbers `[rows]`.
+        predictions: P(true) `[rows]`, probabilities `[rows, classes]`, numbers `[rows]`, or a number per
+            quantile `[rows, quantiles]`.
         weights: How often each row counts, `[rows]`; None: once.
         classes: Names of the columns of `predictions`; only needed for labels that are texts.
         groups: Anything, `[rows]`: rows with the same value are not independent of each other (all flights of
             one day); None: all rows are.
-        constant: What a model that reads no feature answers: P(true), a probability per class, or a number.
-            Empty: whatever is best for these rows.
+        constant: What a model that reads no feature answers: P(true), a probability per class, a number, or
+            one per quantile. Empty: whatever is best for these rows.
+        quantiles: The levels of the columns of `predictions` (regression), rising; empty: it is the mean.
     """
 
     task: Task
@@ -42,15 +44,20 @@ class Scored:
     classes: tuple[str, ...] = ()
     groups: NDArray[Any] | None = None
     constant: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        rows, axes = len(self.labels), 2 if self.task == "multiclass" else 1
+        rows, axes = len(self.labels), 2 if self.task == "multiclass" or self.quantiles else 1
         if not rows or self.labels.ndim != 1:
             raise ValueError(f"expected labels of at least one row, received shape {self.labels.shape}")
         if len(self.predictions) != rows or self.predictions.ndim != axes:
-            shape = "[rows, classes]" if axes == 2 else "[rows]"
+            shape = "of two axes" if axes == 2 else "[rows]"
             raise ValueError(
                 f"expected predictions {shape} for {rows} rows, received {self.predictions.shape}"
+            )
+        if self.quantiles and self.predictions.shape[1] != len(self.quantiles):
+            raise ValueError(
+                f"expected predictions of {len(self.quantiles)} quantiles, received {self.predictions.shape}"
             )
         for name, values in (("weights", self.weights), ("groups", self.groups)):
             if values is not None and values.shape != (rows,):
@@ -74,6 +81,11 @@ class Scored:
         return self.predictions.astype(np.float64)
 
     @cached_property
+    def point(self) -> FloatArray:
+        """One number per row of a regression task, `[rows]`: of quantiles, the one nearest the median."""
+        return self.answers[:, middle(self.quantiles)] if self.quantiles else self.answers
+
+    @cached_property
     def row_weights(self) -> FloatArray:
         """How often each row counts, `[rows]`."""
         return np.ones(len(self)) if self.weights is None else self.weights.astype(np.float64)
@@ -91,6 +103,11 @@ class Scored:
         """Whether every answer is a number."""
         return bool(np.isfinite(self.predictions).all())
 
+    def by_constant(self) -> "Scored":
+        """Return the same rows, answered by the model that reads no feature; there must be a constant."""
+        given = np.array(self.constant if self.predictions.ndim == 2 else self.constant[0])
+        return replace(self, predictions=np.broadcast_to(given, self.predictions.shape))
+
     def take(self, rows: NDArray[Any]) -> "Scored":
         """Return the rows at the indices, or where a mask is true."""
         return replace(
@@ -100,6 +117,11 @@ class Scored:
             weights=None if self.weights is None else self.weights[rows],
             groups=None if self.groups is None else self.groups[rows],
         )
+
+
+def middle(quantiles: Sequence[float]) -> int:
+    """Return the place of the quantile nearest the median, the lower one of two."""
+    return min(range(len(quantiles)), key=lambda place: abs(quantiles[place] - 0.5))
 
 
 def _class_indices(labels: NDArray[Any], classes: tuple[str, ...], width: int) -> Indices:

@@ -77,7 +77,7 @@ def find_weak_slices(
     random = np.random.default_rng(seed)
     drawn = np.sort(random.permutation(len(scored))[:MAX_ROWS])
     rows = scored.take(drawn)
-    losses = LOSSES[scored.task][LOSS[scored.task]](rows.truth, rows.answers)
+    losses = LOSSES[scored.task][LOSS[scored.task]](rows)
     if not losses.std():
         return ()
     standard = (losses - losses.mean()) / losses.std()

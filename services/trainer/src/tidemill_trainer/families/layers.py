@@ -9,61 +9,80 @@ from keras import layers
 from numpy.typing import NDArray
 
 from tidemill_contracts.profile import TimePart
+from tidemill_trainer.families.number_scaling import NumberScaling
 from tidemill_trainer.preprocessing.plan import Number
-from tidemill_trainer.preprocessing.scaling import bin_edges, mean_and_stddev
-
-MAX_SCORE = 5.0
-# The first value of a part of time that comes again and again, and how many there are.
-CYCLES: dict[TimePart, tuple[int, int]] = {
-    "month": (1, 12),
-    "day": (1, 31),
-    "weekday": (0, 7),
-    "hour": (0, 24),
-    "minute": (0, 60),
-}
+from tidemill_trainer.preprocessing.scaling import CYCLES
 
 
-class Scale(layers.Layer):  # type: ignore[misc]
-    """Numbers, `[rows, columns]`: to scores of that shape, and to `[rows, units]`, what their bins add up to.
+class Numbers(layers.Layer):  # type: ignore[misc]
+    """Numbers, `[rows, columns]`: to scores of that shape, and to `[rows, units]`, what they add up to.
 
-    The bins let a network treat ranges of a number (days, hours) as freely as trees do. A missing number has
-    the score 0 and a bin of its own.
+    A missing number has the score 0, and adds what is learned of missing ones.
     """
 
     def __init__(self, numbers: Sequence[Number], units: int) -> None:
         """Fix what is known of the numbers."""
         super().__init__()
-        self._units = units
-        self._means, stddevs = np.array([mean_and_stddev(number) for number in numbers], np.float32).T
-        self._factors = 1 / stddevs
-        self._limits = np.array(
-            [np.inf if number.options.scale == "none" else MAX_SCORE for number in numbers]
-        )
-        self._is_log = np.array([number.options.scale == "log" for number in numbers])
-        edges = [bin_edges(number) for number in numbers]
-        self._edges = np.full((len(numbers), max(map(len, edges)) + 1), np.inf, np.float32)
-        for row, known in zip(self._edges, edges, strict=True):
-            row[: len(known)] = known
-        self._fill = np.array([_instead_of_missing(number) for number in numbers], np.float32)
-
-    def build(self, _shape: Any) -> None:
-        columns, bins = self._edges.shape
-        # One more than there are places between edges: a missing number is beyond the last edge.
-        self._first_bins = np.arange(columns, dtype=np.int32) * (bins + 1)
-        self._bins = self.add_weight((columns * (bins + 1), self._units), "zeros", name="bins")
+        self._units, self._scaling = units, NumberScaling(numbers)
 
     def call(self, numbers: Any) -> Any:
-        if not np.isnan(self._fill).all():
-            numbers = tf.where(tf.math.is_nan(numbers), self._fill, numbers)
-        bins = tf.raw_ops.UpperBound(sorted_inputs=self._edges, values=tf.transpose(numbers))
-        binned = tf.gather(self._bins, bins + self._first_bins[:, None])
-        missing = tf.math.is_nan(numbers)
-        if self._is_log.any():
+        scaling = self._scaling
+        if not np.isnan(scaling.fill).all():
+            numbers = tf.where(tf.math.is_nan(numbers), scaling.fill, numbers)
+        missing, added = tf.math.is_nan(numbers), self._added(numbers)
+        if scaling.is_log.any():
             logarithms = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers))
-            numbers = tf.where(self._is_log, logarithms, numbers)
-        scores = (numbers - self._means) * self._factors
-        scores = tf.minimum(tf.maximum(scores, -self._limits), self._limits)
-        return tf.where(missing, np.float32(0), scores), tf.reduce_sum(binned, axis=0)
+            numbers = tf.where(scaling.is_log, logarithms, numbers)
+        scores = (numbers - scaling.means) * scaling.factors
+        scores = tf.minimum(tf.maximum(scores, -scaling.limits), scaling.limits)
+        return tf.where(missing, np.float32(0), scores), added
+
+    def _added(self, numbers: Any) -> Any:
+        raise NotImplementedError
+
+
+class Steps(Numbers):
+    """Each bin of a number adds its own: ranges (days, hours) are treated as freely as trees treat them."""
+
+    def build(self, _shape: Any) -> None:
+        # One end alone bounds no bin.
+        ends = [known if len(known) > 1 else known[:0] for known in self._scaling.ends_by_column]
+        self._ends = np.full((len(ends), max(map(len, ends)) + 1), np.inf, np.float32)
+        for row, known in zip(self._ends, ends, strict=True):
+            row[: len(known)] = known
+        columns, places = self._ends.shape
+        # One more than there are places between ends: a missing number is beyond the last one.
+        self._first_bins = np.arange(columns, dtype=np.int32) * (places + 1)
+        self._bins = self.add_weight((columns * (places + 1), self._units), "zeros", name="bins")
+
+    def _added(self, numbers: Any) -> Any:
+        bins = tf.raw_ops.UpperBound(sorted_inputs=self._ends, values=tf.transpose(numbers))
+        return tf.reduce_sum(tf.gather(self._bins, bins + self._first_bins[:, None]), axis=0)
+
+
+class Slopes(Numbers):
+    """What a number adds is piecewise linear: how far it is into each of its bins is weighed on its own
+    (Gorishniy et al., On Embeddings for Numerical Features, 2022).
+    """
+
+    def build(self, _shape: Any) -> None:
+        ends = self._scaling.ends_by_column
+        bins = [known[:-1] for known in ends]
+        self._columns = np.repeat(np.arange(len(bins), dtype=np.int32), list(map(len, bins)))
+        self._starts = np.concatenate(bins)
+        self._steepness = 1 / np.concatenate([np.diff(known) for known in ends])
+        self._bins = self.add_weight((len(self._starts), self._units), "zeros", name="bins")
+        self._missing = self.add_weight((len(ends), self._units), "zeros", name="missing")
+
+    def _added(self, numbers: Any) -> Any:
+        missing = tf.math.is_nan(numbers)
+        added = tf.matmul(tf.cast(missing, tf.float32), self._missing)
+        if not len(self._starts):
+            return added
+        # What is missing is before all bins.
+        known = tf.gather(tf.where(missing, np.float32(-np.inf), numbers), self._columns, axis=1)
+        within = (known - self._starts) * self._steepness
+        return added + tf.matmul(tf.minimum(tf.maximum(within, np.float32(0)), np.float32(1)), self._bins)
 
 
 class Cycles(layers.Layer):  # type: ignore[misc]
@@ -121,12 +140,6 @@ class Bags(layers.Layer):  # type: ignore[misc]
         embedded = tf.gather(self._table, tf.maximum(words - 1, 0) + first_rows)
         means = tf.math.divide_no_nan(tf.reduce_sum(embedded * is_word, 2), tf.reduce_sum(is_word, 2))
         return tf.reshape(means, (-1, self._texts * self._units))
-
-
-def _instead_of_missing(number: Number) -> float:
-    if number.options.missing_indicator or number.profile is None:
-        return np.nan
-    return number.profile.mean
 
 
 def _cycle_table(length: int) -> NDArray[np.float32]:

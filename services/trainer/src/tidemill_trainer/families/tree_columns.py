@@ -22,15 +22,17 @@ class TreeColumns:
     """Columns by name, numbers before ids: a name begins with its position, for titles may be alike.
 
     `gaps` are the columns of numbers of which trees are told too whether one is missing, `words` the words of
-    each text that they are told of. `seen` is the greatest id of each column in training, beyond which a
-    forest would read past its tables; None where no greater one can come.
+    each text that they are told of. `greatest` is the greatest id of each column that they are told of: trees
+    cut rows by sets of categories, and learn those of few rows by heart; beyond what training has seen, they
+    would read past their tables.
     """
 
     number_names: tuple[str, ...]
     id_names: tuple[str, ...]
     gaps: tuple[int, ...]
     words: tuple[tuple[int, ...], ...]
-    seen: NDArray[np.int32] | None
+    greatest: NDArray[np.int32]
+    is_hashed: NDArray[np.bool_]
 
     def arrays(self, encoded: Encoded) -> Mapping[str, NDArray[Any]]:
         """Return the columns of some rows."""
@@ -51,45 +53,48 @@ class TreeColumns:
 
     def bounded(self, ids: Any, where: Callable[..., Any]) -> Any:
         """Return ids that the forest knows, as arrays or tensors; `where` is of the same library."""
-        if self.seen is None:
-            return ids
-        folded = _folded(ids, where)
-        return where(folded <= self.seen, folded, UNKNOWN)
+        if self.is_hashed.any():
+            ids = _folded(ids, self.is_hashed, where)
+        return where(ids <= self.greatest, ids, UNKNOWN)
 
 
-def choose_columns(plan: Plan, encoded: Encoded, labels: NDArray[np.bool_]) -> TreeColumns:
-    """Decide what trees read, from training rows."""
+def choose_columns(plan: Plan, encoded: Encoded, targets: NDArray[np.float64]) -> TreeColumns:
+    """Decide what trees read, from training rows and what to tell of them, `[rows, targets]`."""
     gaps = tuple(
         index for index, number in enumerate(plan.numbers) if number.gaps and number.options.missing_indicator
     )
-    words = tuple(_telling_words(texts, labels) for texts in encoded.words.swapaxes(0, 1))
+    words = tuple(_telling_words(texts, targets) for texts in encoded.words.swapaxes(0, 1))
     number_titles = [
         *plan.number_titles,
         *(f"{plan.numbers[index].name} is missing" for index in gaps),
         *(f"{text} has word {word}" for text, known in zip(plan.texts, words, strict=True) for word in known),
     ]
     first_id = len(number_titles)
-    are_all_seen = not plan.hashed and all(category.vocabulary for category in plan.categories)
+    is_hashed = np.arange(len(plan.id_titles)) >= len(plan.categories)
+    seen = _folded(encoded.ids, is_hashed, np.where).max(axis=0, initial=UNKNOWN)
     return TreeColumns(
         number_names=tuple(f"{index} {title}" for index, title in enumerate(number_titles)),
         id_names=tuple(f"{index} {title}" for index, title in enumerate(plan.id_titles, first_id)),
         gaps=gaps,
         words=words,
-        seen=None if are_all_seen else _folded(encoded.ids, np.where).max(axis=0),
+        greatest=np.minimum(seen, np.array(plan.frequent_sizes, np.int32) - 1),
+        is_hashed=is_hashed,
     )
 
 
-def _folded(ids: Any, where: Callable[..., Any]) -> Any:
-    return where(ids < MAX_IDS, ids, FIRST + ids % (MAX_IDS - FIRST))
+def _folded(ids: Any, is_hashed: NDArray[np.bool_], where: Callable[..., Any]) -> Any:
+    return where(is_hashed & (ids >= MAX_IDS), FIRST + ids % (MAX_IDS - FIRST), ids)
 
 
-def _telling_words(words: NDArray[np.int32], labels: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Return the words whose rows differ most from all rows in their share of true labels, by its z-score."""
-    rows = np.bincount(words.ravel(), minlength=WORD_BUCKETS + 1)
-    true = np.bincount(words[labels].ravel(), minlength=WORD_BUCKETS + 1)
-    rate = labels.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scores = np.abs(true - rate * rows) / np.sqrt(rate * (1 - rate) * rows)
+def _telling_words(words: NDArray[np.int32], targets: NDArray[np.float64]) -> tuple[int, ...]:
+    """Return the words whose rows differ most from all rows in the mean of a target, by its z-score."""
+    each_word = words.ravel()
+    rows = np.bincount(each_word, minlength=WORD_BUCKETS + 1)
+    scores = np.zeros(len(rows))
+    for target in (targets - targets.mean(axis=0)).T:
+        sums = np.bincount(each_word, np.repeat(target, words.shape[1]), minlength=WORD_BUCKETS + 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = np.fmax(scores, np.abs(sums) / (target.std() * np.sqrt(rows)))
     scores[rows < MIN_WORD_ROWS] = 0
     scores[0] = 0
     best = np.argsort(-scores, kind="stable")[:TOLD_WORDS]

@@ -1,6 +1,6 @@
 """What preprocessing computes: decided from the features, the profile and the training rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from tidemill_contracts.profile import ColumnProfile, Feature, FeatureOptions, NumericProfile, TimePart
 from tidemill_trainer.data import TrainingData
+from tidemill_trainer.preprocessing.knots import find_knots
 
 # Ids that are no category's; theirs follow. (YDF's -1 for missing breaks its memory where most rows are.)
 UNKNOWN, MISSING, FIRST = 0, 1, 2
@@ -24,12 +25,13 @@ WORD_BUCKETS = 4096
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers. `gaps` says whether one is missing somewhere in training."""
+    """A column of numbers: `gaps` says whether one is missing in training, `knots` where bins end."""
 
     name: str
     options: FeatureOptions
     profile: NumericProfile | None
     gaps: bool
+    knots: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,11 @@ class Plan:
         told_apart = [len(category.vocabulary) for category in self.categories]
         return tuple(FIRST + ids for ids in (*told_apart, *(hashed.buckets for hashed in self.hashed)))
 
-    def only_frequent(self) -> "Plan":
-        """Return a plan that tells only frequent categories apart, by the same ids."""
-        categories = (
-            replace(category, vocabulary=category.vocabulary[: category.frequent])
-            for category in self.categories
-        )
-        return replace(self, categories=tuple(categories))
+    @property
+    def frequent_sizes(self) -> tuple[int, ...]:
+        """How many ids each column of ids has, from 0, if only frequent categories are told apart."""
+        frequent = [category.frequent for category in self.categories]
+        return tuple(FIRST + ids for ids in (*frequent, *(hashed.buckets for hashed in self.hashed)))
 
 
 def make_plan(data: TrainingData) -> Plan:
@@ -134,7 +134,10 @@ def make_plan(data: TrainingData) -> Plan:
     ]
     return Plan(
         features=data.features,
-        numbers=tuple(_number(feature, data.profile.column(feature.name)) for feature in numeric),
+        numbers=tuple(
+            _number(feature, data.profile.column(feature.name), data.train.table[feature.name])
+            for feature in numeric
+        ),
         moments=tuple(
             Moment(feature.name, feature.options.parts, data.profile.column(feature.name).numeric)
             for feature in moments
@@ -145,9 +148,15 @@ def make_plan(data: TrainingData) -> Plan:
     )
 
 
-def _number(feature: Feature, column: ColumnProfile) -> Number:
+def _number(feature: Feature, column: ColumnProfile, values: pa.ChunkedArray) -> Number:
     infinities = column.numeric.infinities if column.numeric else 0
-    return Number(feature.name, feature.options, column.numeric, gaps=column.nulls + infinities > 0)
+    return Number(
+        feature.name,
+        feature.options,
+        column.numeric,
+        gaps=column.nulls + infinities > 0,
+        knots=find_knots(values.to_numpy(), feature.options.bins),
+    )
 
 
 def _category(table: pa.Table, columns: tuple[str, ...], most: int) -> Category:

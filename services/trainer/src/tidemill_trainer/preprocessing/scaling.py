@@ -1,12 +1,47 @@
 """How numbers of any size become inputs of a network: scores around 0, and the bins they fall into."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill_contracts.profile import FeatureOptions, NumericProfile
-from tidemill_trainer.preprocessing.plan import Moment, Number
+from tidemill_contracts.profile import FeatureOptions, NumericProfile, TimePart
+from tidemill_trainer.preprocessing.plan import Moment, Number, Plan
 
 SECONDS_PER_YEAR = 365.2425 * 24 * 3600
+# The first value of a part of time that comes again and again, and how many there are.
+CYCLES: dict[TimePart, tuple[int, int]] = {
+    "month": (1, 12),
+    "day": (1, 31),
+    "weekday": (0, 7),
+    "hour": (0, 24),
+    "minute": (0, 60),
+}
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Which encoded numbers are scaled, years among them, and which are places in cycles.
+
+    `numbers` and `cycles` say what is at the positions.
+    """
+
+    numbers: tuple[Number, ...]
+    scaled: list[int]
+    cycles: tuple[TimePart, ...]
+    cyclic: list[int]
+
+
+def find_positions(plan: Plan) -> Positions:
+    """Tell the encoded numbers of a plan apart."""
+    parts = [(moment, part) for moment in plan.moments for part in moment.parts]
+    places = list(enumerate(parts, len(plan.numbers)))
+    return Positions(
+        numbers=(*plan.numbers, *(year_number(moment) for moment, part in parts if part == "year")),
+        scaled=[*range(len(plan.numbers)), *(place for place, (_, part) in places if part == "year")],
+        cycles=tuple(part for _, part in parts if part != "year"),
+        cyclic=[place for place, (_, part) in places if part != "year"],
+    )
 
 
 def signed_log(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -26,15 +61,9 @@ def mean_and_stddev(number: Number) -> tuple[float, float]:
     return float(values.mean()), float(values.std()) or 1.0
 
 
-def bin_edges(number: Number) -> NDArray[np.float32]:
-    """Return the inner edges of bins that share the rows out evenly, rising; a value on one is above it."""
-    if number.profile is None:
-        return np.zeros(0, np.float32)
-    edges = np.unique(_clipped(number.profile.quantiles, number).astype(np.float32))[1:]
-    most = max(number.options.bins - 1, 0)
-    if len(edges) > most:
-        edges = edges[np.linspace(0, len(edges) - 1, most).round().astype(np.int64)]
-    return edges
+def knots(number: Number) -> NDArray[np.float32]:
+    """Return the ends of a number's bins, rising; one end where there are no bins."""
+    return np.unique(_clipped(number.knots or (0.0,), number).astype(np.float32))
 
 
 def year_number(moment: Moment) -> Number:

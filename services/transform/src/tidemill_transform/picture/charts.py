@@ -7,8 +7,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from tidemill_contracts.profile import ColumnType, NumericProfile
-from tidemill_transform.picture.figures import figure, share
-from tidemill_transform.picture.html import Child, node, shown
+from tidemill_runtime.figures import figure, share
+from tidemill_runtime.html import Child, node, shown
 from tidemill_transform.sketches import Floats
 
 BINS = 30

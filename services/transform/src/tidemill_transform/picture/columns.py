@@ -8,9 +8,9 @@ from xml.etree.ElementTree import Element
 
 from tidemill_contracts.distances import between_columns, missing
 from tidemill_contracts.profile import ColumnProfile
+from tidemill_runtime.figures import count, figure, share
+from tidemill_runtime.html import Child, node, shown
 from tidemill_transform.picture.charts import Shares, frequencies, spread
-from tidemill_transform.picture.figures import count, figure, share
-from tidemill_transform.picture.html import Child, node, shown
 from tidemill_transform.sketches import SMALLEST_HASHES
 
 TOLD_TEXTS = 6

@@ -5,8 +5,8 @@ from operator import itemgetter
 from xml.etree.ElementTree import Element
 
 from tidemill_contracts.profile import LabelProfile, SliceProfile, Task
-from tidemill_transform.picture.figures import NONE, count, figure, share
-from tidemill_transform.picture.html import node, shown
+from tidemill_runtime.figures import NONE, count, figure, share
+from tidemill_runtime.html import node, shown
 
 MAX_CLASSES = 20
 MAX_SLICES = 15

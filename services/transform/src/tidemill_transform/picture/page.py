@@ -10,11 +10,11 @@ from xml.etree.ElementTree import Element
 from tidemill_contracts.anomaly import Anomaly
 from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_runtime.figures import count, share
+from tidemill_runtime.html import document, node, shown
 from tidemill_transform.findings import Findings
 from tidemill_transform.identifiers import names_rows
 from tidemill_transform.picture.columns import ColumnPicture, card, line
-from tidemill_transform.picture.figures import count, share
-from tidemill_transform.picture.html import document, node, shown
 from tidemill_transform.picture.labels import label_table, slice_table
 from tidemill_transform.plan import Report
 

@@ -1,0 +1,1 @@
+"""Networks that several processes train together, each on its share of every batch."""

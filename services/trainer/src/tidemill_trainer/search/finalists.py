@@ -1,0 +1,49 @@
+"""What a search ends with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemill_contracts.training_spec import Family
+from tidemill_trainer.belonging import Indices
+from tidemill_trainer.families import Params, Trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """The best model of a family.
+
+    Args:
+        trained: The model.
+        params: What to train with, to get it again; empty for an ensemble.
+        answers: Its answers to the rows kept aside, by models that have not learned them.
+        score: The deciding metric of those.
+        seconds: How long its training took.
+        left_out: Features that it does not read because they did not help.
+    """
+
+    trained: Trained
+    params: Params
+    answers: NDArray[np.float32]
+    score: float
+    seconds: float
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> Family:
+        """Its family."""
+        return self.trained.family
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalists:
+    """The best of every family that could learn, the ensemble last.
+
+    `kept` are indices of the training rows that were kept aside: those that the answers are to. `failed` says
+    why other families have none.
+    """
+
+    members: tuple[Finalist, ...]
+    kept: Indices
+    failed: dict[Family, str]
