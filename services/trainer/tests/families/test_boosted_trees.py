@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tidemill_contracts.manifest import Feature
-from tidemill_contracts.profile import FeatureOptions
+from tidemill_contracts.profile import Feature, FeatureOptions
 from tidemill_trainer.families import Examples
 from tidemill_trainer.families.boosted_trees import BoostedTreesLearner
 from tidemill_trainer.objective import Objective

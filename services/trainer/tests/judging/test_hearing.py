@@ -71,13 +71,10 @@ def heard(
     )
 
 
-def named(contestants: Mapping[str, Contestant], metrics: Mapping[str, float]) -> dict[str, Contestant]:
-    """Give contestants the metric that decides."""
+def named(contestants: Mapping[str, Contestant], scores: Mapping[str, float]) -> dict[str, Contestant]:
+    """Give contestants the score that decides."""
     return {
-        family: replace(
-            contestant,
-            result=contestant.result.model_copy(update={"metrics": {"roc_auc": metrics[family]}}),
-        )
+        family: replace(contestant, result=contestant.result.model_copy(update={"score": scores[family]}))
         for family, contestant in contestants.items()
     }
 

@@ -95,6 +95,7 @@ class BoostedTreesLearner:
         """Choose from what is worth trying."""
         chosen: dict[str, bool | int | float | str] = {
             "max_trees": 1000,
+            "early_stopping_num_trees_look_ahead": 50,
             "shrinkage": trial.suggest_float("shrinkage", 0.02, 0.2, log=True),
             "min_examples": trial.suggest_int("min_examples", 2, 50, log=True),
             "num_candidate_attributes_ratio": trial.suggest_float("num_candidate_attributes_ratio", 0.2, 1.0),

@@ -189,6 +189,7 @@ class _Search:
         self._division = divide(self._material, self._data)
         bagging = Bagging(best, self._division, stop_at=self._stop_at)
         lanes.run(bagging.next, bagging.settle)
+        self._division = None
         self._board.best.update(bagging.results())
 
     def _tell(self, trial: Trial) -> None:
