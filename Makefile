@@ -35,7 +35,7 @@ types: setup-dev
 	@for tests in $(TESTS); do $(BIN)/mypy $$tests || exit 1; done
 
 test-fast: setup-dev ## Each part's own tests
-	$(BIN)/pytest -q $(filter-out tests/integration tests/chaos,$(TESTS))
+	$(BIN)/pytest -q -n 2 --dist loadfile $(filter-out tests/integration tests/chaos,$(TESTS))
 
 test-integration: setup-dev ## All services together, as real processes
 	$(BIN)/pytest -q tests/integration tests/chaos

@@ -47,7 +47,7 @@ QUICK: dict[Family, dict[str, int]] = {
 }
 # Networks and linear models add up in another order for another number of rows.
 TOLERANCE = 1e-5
-# What two trainings of a network may differ by: threads add up in any order. Measured: 0 on one machine.
+# What two trainings of a network may differ by: threads add up in any order.
 REPEATED_TOLERANCE = 1e-3
 
 
