@@ -19,7 +19,7 @@ PREDICT = "/v1/models/half_plus_two:predict"
 
 
 def count(**labels: str) -> float:
-    labels = {"protocol": "rest", "api": "tfs", **labels}
+    labels = {"variant": "", "protocol": "rest", "api": "tfs", **labels}
     return REGISTRY.get_sample_value("tidemill_gateway_request_seconds_count", labels) or 0.0
 
 

@@ -253,32 +253,89 @@ class ModelRejected(EventData):
 
 
 class ModelDeployed(EventData):
-    """A model version answers requests under its label. `replaces` is the version that did before."""
+    """A model version answers requests under its label. `replaces` is the version that did before.
+
+    `stable` answers all that name no version; under another label it is being released, and answers some.
+    """
 
     pipeline: str
     version: int
     model_id: str
-    label: Literal["stable"]
+    label: Literal["stable", "canary", "shadow", "ab", "bandit"]
     replaces: int | None
     seconds: Seconds
 
     @property
     def subject(self) -> str:
-        return f"pipelines/{self.pipeline}/models/{self.model_id}"
+        model = f"pipelines/{self.pipeline}/models/{self.model_id}"
+        return model if self.label == "stable" else f"{model}/labels/{self.label}"
+
+
+class ReleaseStepped(EventData):
+    """A version that is being released answers another share of requests. `findings`: what the tests say."""
+
+    pipeline: str
+    version: int
+    model_id: str
+    release: int
+    step: int
+    share: float
+    findings: tuple[str, ...] = ()
+    seconds: Seconds
+
+    @property
+    def subject(self) -> str:
+        return f"pipelines/{self.pipeline}/models/{self.model_id}/releases/{self.release}/steps/{self.step}"
 
 
 class ModelWithdrawn(EventData):
-    """A blessed model version could not be deployed and does not serve."""
+    """A blessed model version could not be deployed, or was taken back, and does not serve.
+
+    `answers` counts the requests it answered while it was released, `failures` those it failed.
+    """
 
     pipeline: str
     version: int
     model_id: str
     reason: Reason
+    answers: int = 0
+    failures: int = 0
     seconds: Seconds
 
     @property
     def subject(self) -> str:
         return f"pipelines/{self.pipeline}/models/{self.model_id}"
+
+
+class PredictionLogged(EventData):
+    """Predictions of one model were written to `object_name`: a Parquet file, a row for each row asked."""
+
+    pipeline: str
+    object_name: str
+    rows: int
+    restricted_columns: tuple[str, ...] = ()
+    seconds: Seconds
+
+    @property
+    def subject(self) -> str:
+        return f"pipelines/{self.pipeline}/predictions/{self.object_name}"
+
+    @property
+    def data_classification(self) -> str | None:
+        return "restricted" if self.restricted_columns else None
+
+
+class FeedbackReceived(EventData):
+    """Feedback on predictions of one model was written to `object_name`: a Parquet file, a row for each."""
+
+    pipeline: str
+    object_name: str
+    rows: int
+    seconds: Seconds
+
+    @property
+    def subject(self) -> str:
+        return f"pipelines/{self.pipeline}/feedback/{self.object_name}"
 
 
 EVENT_TYPES: Mapping[str, type[EventData]] = {
@@ -294,7 +351,10 @@ EVENT_TYPES: Mapping[str, type[EventData]] = {
     "dev.tidemill.model.blessed.v1": ModelBlessed,
     "dev.tidemill.model.rejected.v1": ModelRejected,
     "dev.tidemill.model.deployed.v1": ModelDeployed,
+    "dev.tidemill.release.stepped.v1": ReleaseStepped,
     "dev.tidemill.model.withdrawn.v1": ModelWithdrawn,
+    "dev.tidemill.prediction.logged.v1": PredictionLogged,
+    "dev.tidemill.feedback.received.v1": FeedbackReceived,
 }
 
 TYPE_NAMES: Mapping[type[EventData], str] = {data: name for name, data in EVENT_TYPES.items()}

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError, mode
 from tidemill_contracts.anomaly import AnomalyType, Severity
 from tidemill_contracts.columns import ColumnSpec
 from tidemill_contracts.profile import Task
+from tidemill_contracts.serving_spec import Serving
 from tidemill_contracts.spec_model import Share, SpecModel
 from tidemill_contracts.training_spec import Blessing, Training
 
@@ -115,6 +116,7 @@ class PipelineSpec(SpecModel):
     validation: Validation = Validation()
     training: Training = Training()
     blessing: Blessing = Blessing()
+    serving: Serving = Serving()
 
 
 class Metadata(SpecModel):

@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from tidemill_gateway.answering import Answering
 from tidemill_gateway.coalescing import Coalescer
+from tidemill_gateway.edge import Edge
 from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.models import Models
 from tidemill_gateway.openapi import documented
@@ -31,14 +33,15 @@ KEEP_ALIVE_SECONDS = 620
 
 
 class Gateway(FastAPI):
-    """The application; what `rest` serves does not go through FastAPI, but is in its OpenAPI document."""
+    """The application; what `edge` serves does not go through FastAPI, but is in its OpenAPI document."""
 
-    rest: TfServingRest
+    edge: Edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if self.rest.serves(scope):
-            await self.rest(scope, receive, send)
+        api = self.edge.api_of(scope)
+        if api is not None:
+            await self.edge.answer(api, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -68,9 +71,10 @@ def create_app(settings: Settings) -> FastAPI:
     app = Gateway(
         title="Tidemill gateway", version="0.1.0", lifespan=lifespan, redoc_url=None, redirect_slashes=False
     )
-    app.rest = TfServingRest(
-        Predictions(book, servers, coalescer, timeout_seconds=settings.predict_timeout_seconds),
-        Models(book, servers),
+    predictions = Predictions(book, servers, coalescer, Answering(book))
+    app.edge = Edge(
+        [TfServingRest(predictions, Models(book, servers))],
+        timeout_seconds=settings.predict_timeout_seconds,
         max_body_bytes=settings.max_body_bytes,
         allow_all_origins=settings.cors,
     )

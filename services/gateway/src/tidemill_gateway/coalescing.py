@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from tidemill_gateway.calls import Arrays, Metadata, Part
 from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.metrics import REQUESTS_PER_CALL
-from tidemill_gateway.model_servers import Metadata, ModelServers
+from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.predict_request import read_rows
 from tidemill_gateway.predict_response import predictions_text, row_texts
 from tidemill_gateway.routes import Target
@@ -26,6 +27,9 @@ CALLS_AT_ONCE = 2
 _PERHAPS_ANOTHERS_FAULT = frozenset({Code.INVALID_ARGUMENT, Code.INTERNAL, Code.UNKNOWN, Code.OUT_OF_RANGE})
 MAX_KNOWN_APART = 1024
 
+# The JSON of an answer, and its tensors.
+Told = tuple[bytes, Part]
+
 
 @dataclass(eq=False, slots=True)
 class Waiting:
@@ -34,8 +38,8 @@ class Waiting:
     rows: Sequence[Any]
     deadline: float
     metadata: Metadata
-    alone: Callable[[], Awaitable[bytes]]
-    answer: "asyncio.Future[bytes]"
+    alone: Callable[[], Awaitable["Told"]]
+    answer: "asyncio.Future[Told]"
 
 
 @dataclass(eq=False)
@@ -68,9 +72,9 @@ class Coalescer:
         *,
         deadline: float,
         metadata: Metadata,
-        alone: Callable[[], Awaitable[bytes]],
-    ) -> bytes:
-        """Return the JSON of the predictions for the rows; raises Refused."""
+        alone: Callable[[], Awaitable[Told]],
+    ) -> Told:
+        """Return the JSON of the predictions for the rows, with their tensors; raises Refused."""
         key = target, signature.name
         if len(rows) * 8 > self._max_rows or key in self._apart:
             return await alone()
@@ -131,23 +135,25 @@ class Coalescer:
 
     async def _answer(self, lane: Lane, members: Sequence[Waiting]) -> None:
         try:
-            texts = await self._ask(lane, members)
+            told = await self._ask(lane, members)
         except Refused as refusal:
             if len(members) == 1 or refusal.code not in _PERHAPS_ANOTHERS_FAULT:
                 raise
-            texts = None
-        if texts is None:
+            told = None
+        if told is None:
             await self._take_apart(lane, members)
             return
+        texts, inputs, outputs = told
         begin = 0
         for member in members:
             end = begin + len(member.rows)
             if not member.answer.done():
-                member.answer.set_result(predictions_text(texts[begin:end]))
+                part = Part(inputs, outputs, begin, end)
+                member.answer.set_result((predictions_text(texts[begin:end]), part))
             begin = end
 
-    async def _ask(self, lane: Lane, members: Sequence[Waiting]) -> list[bytes] | None:
-        """Return the text of each row's prediction; None when the rows cannot be asked together."""
+    async def _ask(self, lane: Lane, members: Sequence[Waiting]) -> tuple[list[bytes], Arrays, Arrays] | None:
+        """Return the text of each row's prediction and all tensors; None if they cannot be asked together."""
         rows = list(chain.from_iterable(member.rows for member in members))
         tensors = read_rows(rows, lane.signature)
         if tensors is None:
@@ -161,18 +167,19 @@ class Coalescer:
             # What is about one request must not be said of another's.
             metadata=members[0].metadata if len(members) == 1 else (),
         )
-        return row_texts(outputs, len(rows))
+        texts = row_texts(outputs, len(rows))
+        return None if texts is None else (texts, tensors, outputs)
 
     async def _take_apart(self, lane: Lane, members: Sequence[Waiting]) -> None:
         answers = await asyncio.gather(*(member.alone() for member in members), return_exceptions=True)
         for member, answer in zip(members, answers, strict=True):
             if member.answer.done():
                 continue
-            if isinstance(answer, bytes):
+            if isinstance(answer, tuple):
                 member.answer.set_result(answer)
             else:
                 member.answer.set_exception(answer)
-        if len(members) > 1 and all(isinstance(answer, bytes) for answer in answers):
+        if len(members) > 1 and all(isinstance(answer, tuple) for answer in answers):
             # No request was at fault: the model does not take several.
             if len(self._apart) >= MAX_KNOWN_APART:
                 del self._apart[next(iter(self._apart))]

@@ -28,12 +28,16 @@ class Code(StrEnum):
 
 
 class Refused(Exception):
-    """The request has no answer; `message` is for the caller."""
+    """The request has no answer; `message` is for the caller.
 
-    def __init__(self, code: Code, message: str) -> None:
+    `retry_after_seconds` says when asking again may help, None where it would not or nobody knows.
+    """
+
+    def __init__(self, code: Code, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.retry_after_seconds = retry_after_seconds
 
 
 def invalid(message: str) -> Refused:

@@ -1,19 +1,16 @@
 """What the gateway measures."""
 
-from dataclasses import dataclass
-
 from prometheus_client import Gauge, Histogram
 
+from tidemill_gateway.calls import Call
 from tidemill_gateway.errors import Code
-
-UNKNOWN = "__unknown__"
 
 # Time from the headers of an inference request to the end of its answer, refusals included; `code` is the
 # canonical name. Names that no route or model knows are folded into one, so callers cannot add series.
 REQUEST_SECONDS = Histogram(
     "tidemill_gateway_request_seconds",
     "Inference requests, failures included",
-    ["model", "version", "signature", "protocol", "api", "code"],
+    ["model", "version", "signature", "variant", "protocol", "api", "code"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
@@ -28,17 +25,8 @@ REQUESTS_PER_CALL = Histogram(
 ROUTES_CONNECTED = Gauge("tidemill_gateway_routes_connected", "Whether the stream of route tables is open")
 
 
-@dataclass(slots=True)
-class Labels:
-    """What is known of a request, filled in as it becomes known."""
-
-    model: str = UNKNOWN
-    version: str = ""
-    signature: str = UNKNOWN
-
-
-def observe_request(labels: Labels, *, protocol: str, api: str, code: Code, seconds: float) -> None:
+def observe_request(call: Call, code: Code, seconds: float) -> None:
     """Record one finished request."""
-    REQUEST_SECONDS.labels(labels.model, labels.version, labels.signature, protocol, api, code.value).observe(
-        seconds
-    )
+    REQUEST_SECONDS.labels(
+        call.model, call.version, call.signature, call.variant, call.protocol, call.api, code.value
+    ).observe(seconds)

@@ -1,7 +1,7 @@
 """Client of the model servers: TensorFlow Serving's gRPC API, tensors in and out as numpy arrays."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,11 +11,10 @@ from google.protobuf.json_format import MessageToDict
 from numpy.typing import NDArray
 
 from tidemill_contracts import tensors, tfserving
+from tidemill_gateway.calls import Arrays, Metadata
 from tidemill_gateway.errors import Code, Refused, invalid, truncated
 from tidemill_gateway.routes import Target
 from tidemill_gateway.signatures import ModelInfo, read_signatures, type_name
-
-Metadata = Sequence[tuple[str, str]]
 
 MAX_DESCRIBED = 256
 CHANNEL_OPTIONS = (
@@ -43,11 +42,11 @@ class ModelServers:
         self,
         target: Target,
         signature: str,
-        inputs: Mapping[str, NDArray[Any]],
+        inputs: Arrays,
         *,
         timeout_seconds: float,
         metadata: Metadata = (),
-    ) -> Mapping[str, NDArray[Any]]:
+    ) -> Arrays:
         """Return the outputs by alias; strings as object arrays of `bytes`. Raises Refused."""
         request = tfserving.PredictRequest()
         _fill_spec(request.model_spec, target)

@@ -40,6 +40,9 @@ class ModelRef:
         return f"Latest({self.name})" if self.version is None else f"Specific({self.name}, {self.version})"
 
 
+NO_MODEL = ModelRef("")
+
+
 def read_path(method: str, path: str) -> tuple[Verb, ModelRef]:
     """Return what is asked, and of which model (name empty for the list of models).
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import grpc
 
-from tidemill_contracts.pb.routes_pb2 import Route, RouteTable, WatchRequest
+from tidemill_contracts.pb.routes_pb2 import GatewayReport, ReportReply, Route, RouteTable, WatchRequest
 from tidemill_contracts.pb.routes_pb2_grpc import RoutesServicer
 from tidemill_runtime.logs import get_logger
 
@@ -57,3 +57,6 @@ class RoutesService(RoutesServicer):
             if table is not None:
                 revision = table.revision
                 yield table
+
+    def Report(self, request: GatewayReport, context: grpc.ServicerContext) -> ReportReply:  # noqa: N802
+        return ReportReply()

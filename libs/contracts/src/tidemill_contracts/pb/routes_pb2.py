@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tidemill_contracts/pb/routes.proto\x12\x13tidemill.serving.v1\"\x1f\n\x0cWatchRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\"J\n\nRouteTable\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12*\n\x06routes\x18\x02 \x03(\x0b\x32\x1a.tidemill.serving.v1.Route\"\xbf\x01\n\x05Route\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x16\n\x0estable_version\x18\x03 \x01(\x03\x12\x17\n\x0floaded_versions\x18\x04 \x03(\x03\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.tidemill.serving.v1.Route.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x32W\n\x06Routes\x12M\n\x05Watch\x12!.tidemill.serving.v1.WatchRequest\x1a\x1f.tidemill.serving.v1.RouteTable0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tidemill_contracts/pb/routes.proto\x12\x13tidemill.serving.v1\"\x1f\n\x0cWatchRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\"v\n\nRouteTable\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12*\n\x06routes\x18\x02 \x03(\x0b\x32\x1a.tidemill.serving.v1.Route\x12*\n\x06graphs\x18\x03 \x03(\x0b\x32\x1a.tidemill.serving.v1.Graph\"\xb9\x03\n\x05Route\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x16\n\x0estable_version\x18\x03 \x01(\x03\x12\x17\n\x0floaded_versions\x18\x04 \x03(\x03\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.tidemill.serving.v1.Route.LabelsEntry\x12.\n\x08variants\x18\x06 \x03(\x0b\x32\x1c.tidemill.serving.v1.Variant\x12)\n\x05split\x18\x07 \x01(\x0e\x32\x1a.tidemill.serving.v1.Split\x12\x17\n\x0fshadow_versions\x18\x08 \x03(\x03\x12/\n\x08\x66\x61llback\x18\t \x01(\x0b\x32\x1d.tidemill.serving.v1.Fallback\x12\x11\n\tlog_share\x18\n \x01(\x01\x12\x18\n\x10unlogged_columns\x18\x0b \x03(\t\x12\x15\n\rcache_seconds\x18\x0c \x01(\x01\x12\x0f\n\x07release\x18\r \x01(\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"]\n\x07Variant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x11\n\tsuccesses\x18\x04 \x01(\x01\x12\x10\n\x08\x66\x61ilures\x18\x05 \x01(\x01\"+\n\x08\x46\x61llback\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\"#\n\x05Graph\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04spec\x18\x02 \x01(\t\"a\n\rGatewayReport\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12/\n\x08observed\x18\x03 \x03(\x0b\x32\x1d.tidemill.serving.v1.Observed\"\xf9\x02\n\x08Observed\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0f\n\x07release\x18\x03 \x01(\x03\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x37\n\x05\x63odes\x18\x05 \x03(\x0b\x32(.tidemill.serving.v1.Observed.CodesEntry\x12\x0f\n\x07unsound\x18\x06 \x01(\x03\x12\x11\n\tlatencies\x18\x07 \x03(\x03\x12;\n\x07\x61nswers\x18\x08 \x03(\x0b\x32*.tidemill.serving.v1.Observed.AnswersEntry\x12\x33\n\ncomparison\x18\t \x01(\x0b\x32\x1f.tidemill.serving.v1.Comparison\x1a,\n\nCodesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0c\x41nswersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x91\x01\n\nComparison\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x11\n\tdiffering\x18\x02 \x01(\x03\x12\x14\n\x0c\x64istance_sum\x18\x03 \x01(\x01\x12\x14\n\x0c\x64istance_max\x18\x04 \x01(\x01\x12\x10\n\x08\x66\x61ilures\x18\x05 \x01(\x03\x12\x0f\n\x07skipped\x18\x06 \x01(\x03\x12\x13\n\x0bseconds_sum\x18\x07 \x01(\x01\"\r\n\x0bReportReply\"@\n\x0eReleaseRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xf0\x01\n\x0cReleaseState\x12\r\n\x05model\x18\x01 \x01(\t\x12\x16\n\x0estable_version\x18\x02 \x01(\x03\x12\x18\n\x10previous_version\x18\x03 \x01(\x03\x12\x19\n\x11\x63\x61ndidate_version\x18\x04 \x01(\x03\x12\x10\n\x08strategy\x18\x05 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_share\x18\x06 \x01(\x01\x12\x12\n\nstarted_at\x18\x07 \x01(\t\x12\x10\n\x08\x66indings\x18\x08 \x03(\t\x12\x33\n\x08variants\x18\t \x03(\x0b\x32!.tidemill.serving.v1.VariantState\"\xaf\x01\n\x0cVariantState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x10\n\x08requests\x18\x04 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x05 \x01(\x03\x12\x13\n\x0bp50_seconds\x18\x06 \x01(\x01\x12\x13\n\x0bp99_seconds\x18\x07 \x01(\x01\x12\x0f\n\x07rewards\x18\x08 \x01(\x03\x12\x13\n\x0bmean_reward\x18\t \x01(\x01*+\n\x05Split\x12\n\n\x06RANDOM\x10\x00\x12\n\n\x06STICKY\x10\x01\x12\n\n\x06\x42\x41NDIT\x10\x02\x32\xa7\x01\n\x06Routes\x12M\n\x05Watch\x12!.tidemill.serving.v1.WatchRequest\x1a\x1f.tidemill.serving.v1.RouteTable0\x01\x12N\n\x06Report\x12\".tidemill.serving.v1.GatewayReport\x1a .tidemill.serving.v1.ReportReply2\x80\x02\n\x08Releases\x12Q\n\x07Promote\x12#.tidemill.serving.v1.ReleaseRequest\x1a!.tidemill.serving.v1.ReleaseState\x12R\n\x08Rollback\x12#.tidemill.serving.v1.ReleaseRequest\x1a!.tidemill.serving.v1.ReleaseState\x12M\n\x03Get\x12#.tidemill.serving.v1.ReleaseRequest\x1a!.tidemill.serving.v1.ReleaseStateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROUTE_LABELSENTRY']._loaded_options = None
   _globals['_ROUTE_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_OBSERVED_CODESENTRY']._loaded_options = None
+  _globals['_OBSERVED_CODESENTRY']._serialized_options = b'8\001'
+  _globals['_OBSERVED_ANSWERSENTRY']._loaded_options = None
+  _globals['_OBSERVED_ANSWERSENTRY']._serialized_options = b'8\001'
+  _globals['_SPLIT']._serialized_start=1962
+  _globals['_SPLIT']._serialized_end=2005
   _globals['_WATCHREQUEST']._serialized_start=59
   _globals['_WATCHREQUEST']._serialized_end=90
   _globals['_ROUTETABLE']._serialized_start=92
-  _globals['_ROUTETABLE']._serialized_end=166
-  _globals['_ROUTE']._serialized_start=169
-  _globals['_ROUTE']._serialized_end=360
-  _globals['_ROUTE_LABELSENTRY']._serialized_start=315
-  _globals['_ROUTE_LABELSENTRY']._serialized_end=360
-  _globals['_ROUTES']._serialized_start=362
-  _globals['_ROUTES']._serialized_end=449
+  _globals['_ROUTETABLE']._serialized_end=210
+  _globals['_ROUTE']._serialized_start=213
+  _globals['_ROUTE']._serialized_end=654
+  _globals['_ROUTE_LABELSENTRY']._serialized_start=609
+  _globals['_ROUTE_LABELSENTRY']._serialized_end=654
+  _globals['_VARIANT']._serialized_start=656
+  _globals['_VARIANT']._serialized_end=749
+  _globals['_FALLBACK']._serialized_start=751
+  _globals['_FALLBACK']._serialized_end=794
+  _globals['_GRAPH']._serialized_start=796
+  _globals['_GRAPH']._serialized_end=831
+  _globals['_GATEWAYREPORT']._serialized_start=833
+  _globals['_GATEWAYREPORT']._serialized_end=930
+  _globals['_OBSERVED']._serialized_start=933
+  _globals['_OBSERVED']._serialized_end=1310
+  _globals['_OBSERVED_CODESENTRY']._serialized_start=1218
+  _globals['_OBSERVED_CODESENTRY']._serialized_end=1262
+  _globals['_OBSERVED_ANSWERSENTRY']._serialized_start=1264
+  _globals['_OBSERVED_ANSWERSENTRY']._serialized_end=1310
+  _globals['_COMPARISON']._serialized_start=1313
+  _globals['_COMPARISON']._serialized_end=1458
+  _globals['_REPORTREPLY']._serialized_start=1460
+  _globals['_REPORTREPLY']._serialized_end=1473
+  _globals['_RELEASEREQUEST']._serialized_start=1475
+  _globals['_RELEASEREQUEST']._serialized_end=1539
+  _globals['_RELEASESTATE']._serialized_start=1542
+  _globals['_RELEASESTATE']._serialized_end=1782
+  _globals['_VARIANTSTATE']._serialized_start=1785
+  _globals['_VARIANTSTATE']._serialized_end=1960
+  _globals['_ROUTES']._serialized_start=2008
+  _globals['_ROUTES']._serialized_end=2175
+  _globals['_RELEASES']._serialized_start=2178
+  _globals['_RELEASES']._serialized_end=2434
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,11 @@ class RoutesStub:
                 request_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.WatchRequest.SerializeToString,
                 response_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.RouteTable.FromString,
                 _registered_method=True)
+        self.Report = channel.unary_unary(
+                '/tidemill.serving.v1.Routes/Report',
+                request_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.GatewayReport.SerializeToString,
+                response_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReportReply.FromString,
+                _registered_method=True)
 
 
 class RoutesServicer:
@@ -51,6 +56,13 @@ class RoutesServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Report(self, request, context):
+        """What a gateway saw since its last report. Reports are sums: each is counted once, by gateway and number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RoutesServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +70,11 @@ def add_RoutesServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.WatchRequest.FromString,
                     response_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.RouteTable.SerializeToString,
+            ),
+            'Report': grpc.unary_unary_rpc_method_handler(
+                    servicer.Report,
+                    request_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.GatewayReport.FromString,
+                    response_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReportReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +104,193 @@ class Routes:
             '/tidemill.serving.v1.Routes/Watch',
             tidemill__contracts_dot_pb_dot_routes__pb2.WatchRequest.SerializeToString,
             tidemill__contracts_dot_pb_dot_routes__pb2.RouteTable.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Report(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidemill.serving.v1.Routes/Report',
+            tidemill__contracts_dot_pb_dot_routes__pb2.GatewayReport.SerializeToString,
+            tidemill__contracts_dot_pb_dot_routes__pb2.ReportReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class ReleasesStub:
+    """Missing associated documentation comment in .proto file."""
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Promote = channel.unary_unary(
+                '/tidemill.serving.v1.Releases/Promote',
+                request_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.FromString,
+                _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/tidemill.serving.v1.Releases/Rollback',
+                request_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.FromString,
+                _registered_method=True)
+        self.Get = channel.unary_unary(
+                '/tidemill.serving.v1.Releases/Get',
+                request_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.FromString,
+                _registered_method=True)
+
+
+class ReleasesServicer:
+    """Missing associated documentation comment in .proto file."""
+
+    def Promote(self, request, context):
+        """Make a version the stable one now, whatever the release is waiting for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rollback(self, request, context):
+        """End the running release, or go back to the version before the stable one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Get(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ReleasesServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Promote': grpc.unary_unary_rpc_method_handler(
+                    servicer.Promote,
+                    request_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.FromString,
+                    response_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.SerializeToString,
+            ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.FromString,
+                    response_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.SerializeToString,
+            ),
+            'Get': grpc.unary_unary_rpc_method_handler(
+                    servicer.Get,
+                    request_deserializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.FromString,
+                    response_serializer=tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'tidemill.serving.v1.Releases', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('tidemill.serving.v1.Releases', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Releases:
+    """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def Promote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidemill.serving.v1.Releases/Promote',
+            tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.SerializeToString,
+            tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidemill.serving.v1.Releases/Rollback',
+            tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.SerializeToString,
+            tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Get(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidemill.serving.v1.Releases/Get',
+            tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseRequest.SerializeToString,
+            tidemill__contracts_dot_pb_dot_routes__pb2.ReleaseState.FromString,
             options,
             channel_credentials,
             insecure,
