@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tidemill_contracts.training_spec import Family
 from tidemill_trainer.data import Columns
 from tidemill_trainer.evaluation.calibration import calibrate
-from tidemill_trainer.evaluation.scored import SMALLEST_PROBABILITY, Scored
+from tidemill_trainer.evaluation.scored import SMALLEST_PROBABILITY
 from tidemill_trainer.evaluation.temperature import calibrate_classes
 from tidemill_trainer.explain import BeginsWithSum, Sum, Summing
 from tidemill_trainer.families import Curves, Examples, Graph, Params, Trained
@@ -53,7 +53,7 @@ def calibrated(
     what = trained.objective
     if what.task == "regression" or not np.isfinite(answers).all():
         return trained
-    scored = Scored(what.task, labels, answers, weights, what.classes, groups)
+    scored = what.scored(labels, answers, weights, groups)
     if what.task == "binary":
         curve = calibrate(scored, seed=seed)
         return Calibrated(trained, Curve.of(curve.method, curve.x, curve.y)) if curve else trained

@@ -10,7 +10,7 @@ from tidemill_trainer.card.content import ModelCard
 from tidemill_trainer.card.making import Told, make_card
 from tidemill_trainer.card.page import render
 from tidemill_trainer.evaluation.metrics import measure_scored
-from tidemill_trainer.examination import Contestant, scored
+from tidemill_trainer.examination import Contestant
 from tidemill_trainer.families import Params
 
 
@@ -56,7 +56,7 @@ def _manifest(told: Told, chosen: Contestant, params: dict[str, Params], card: M
         metrics=chosen.result.metrics,
         candidates={candidate.family: candidate.metrics for candidate in told.candidates},
         champion=champion.manifest.version if champion else None,
-        champion_metrics=measure_scored(scored(told.data, compared)) if compared is not None else None,
+        champion_metrics=measure_scored(told.data.scored(compared)) if compared is not None else None,
         blessed=card.blessed,
         reasons=card.reasons,
         golden=chosen.golden,

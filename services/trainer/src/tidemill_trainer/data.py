@@ -21,6 +21,7 @@ from tidemill_contracts.pipeline import PipelineSpec
 from tidemill_contracts.profile import Feature, Profile
 from tidemill_runtime.objects import ObjectStore
 from tidemill_trainer.belonging import APART, Belonging, belonging_of, columns_of, noting
+from tidemill_trainer.evaluation.scored import Scored
 from tidemill_trainer.objective import Objective, make_objective
 from tidemill_trainer.sampling import are_chosen, sampled, share_to_read
 
@@ -83,6 +84,10 @@ class TrainingData:
     belonging: Belonging = APART
     rows_available: int = 0
     held_out_places: NDArray[np.int64] | None = None
+
+    def scored(self, answers: NDArray[np.float32]) -> Scored:
+        """Hold answers to the held-out rows against what was true."""
+        return self.objective.scored(self.held_out.labels, answers, self.held_out.weights)
 
 
 def read_manifest(store: ObjectStore, pipeline: str, dataset_id: str) -> DatasetManifest:

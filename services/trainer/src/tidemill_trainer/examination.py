@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_contracts.events import Reason
+from tidemill_contracts.golden import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 from tidemill_contracts.manifest import GoldenPredictions
 from tidemill_trainer.data import Columns, Rows, TrainingData, as_inputs
 from tidemill_trainer.evaluation.metrics import measure_scored
-from tidemill_trainer.evaluation.scored import Scored
 from tidemill_trainer.families import Trained
 from tidemill_trainer.golden import golden_inputs, golden_predictions
 from tidemill_trainer.trainings import Candidate
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 # Rows that are asked for at a time: a model may need far more memory than its inputs.
 MEASURED_ROWS = 8192
-# How far the exported model may be from the one in memory: rounding, not another answer.
-RELATIVE_TOLERANCE = 1e-4
-ABSOLUTE_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def examine(trained: Trained, data: TrainingData, folder: Path, *, seconds: floa
             outputs = _check_golden(servable, inputs, trained.predict(inputs))
             answers = answer_rows(servable, data.held_out)
         found |= {"answers_range": _range("answers", [answers]), "answers": answers}
-        metrics = measure_scored(scored(data, answers))
+        metrics = measure_scored(data.scored(answers))
     except NotServable as error:
         defects = (Reason(code="not-servable", message=str(error)),)
     except _Defect as error:
@@ -113,20 +110,6 @@ def answer_rows(servable: "Servable", rows: Rows) -> NDArray[np.float32]:
     """Ask a SavedModel for the answers to rows, whatever columns it takes; raise NotServable."""
     batches = rows.batches(MEASURED_ROWS)
     return np.concatenate([servable.predict(as_inputs(columns, servable.dtypes)) for columns in batches])
-
-
-def scored(data: TrainingData, answers: NDArray[np.float32]) -> Scored:
-    """Hold answers to the held-out rows against what was true."""
-    what, rows = data.objective, data.held_out
-    return Scored(
-        what.task,
-        rows.labels,
-        answers,
-        rows.weights,
-        what.classes,
-        constant=what.constant,
-        quantiles=what.quantiles,
-    )
 
 
 def _check_golden(servable: "Servable", inputs: Columns, expected: NDArray[np.float32]) -> Columns:

@@ -1,18 +1,17 @@
 """What runs training jobs: one small port, and the adapter that starts child processes."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from tidemill_contracts.training_spec import Training as TrainingSpec
+from tidemill_trainer.addresses import free_addresses
 from tidemill_trainer.trainings import Training
 
 KILL_SECONDS = 10
@@ -153,12 +152,3 @@ class ProcessLauncher:
     def close(self) -> None:
         for workers in self._jobs.values():
             workers.kill()
-
-
-def free_addresses(count: int) -> list[str]:
-    """Find ports of this machine that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tidemill_contracts.pipeline import PipelineSpec
 from tidemill_contracts.profile import LabelProfile, Task
 from tidemill_trainer.evaluation.metrics import DECIDING_METRIC
-from tidemill_trainer.evaluation.scored import middle
+from tidemill_trainer.evaluation.scored import Scored, middle
 
 BINARY_CLASSES = ("false", "true")
 
@@ -54,6 +54,18 @@ class Objective:
     def middle(self) -> int:
         """The place of the quantile nearest the median."""
         return middle(self.quantiles)
+
+    def scored(
+        self,
+        labels: NDArray[Any],
+        answers: NDArray[Any],
+        weights: NDArray[np.float32] | None = None,
+        groups: NDArray[Any] | None = None,
+    ) -> Scored:
+        """Hold answers, `[rows]` or `[rows, width]`, against what was true; see `Scored`."""
+        return Scored(
+            self.task, labels, answers, weights, self.classes, groups, self.constant, self.quantiles
+        )
 
     def row_weights(
         self, labels: NDArray[Any], weights: NDArray[np.float32] | None

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from tidemill_contracts.manifest import DatasetManifest
 from tidemill_contracts.profile import Feature, Profile
 from tidemill_contracts.training_spec import Training
+from tidemill_trainer.preprocessing.plan import MAX_WORDS
 
 MIB = 1 << 20
 # Beyond this, more rows help little, and each family takes long: for them there are budgets.
 FAST_ROWS = 1_000_000
-# Words of a text that models read; importing `plan.MAX_WORDS` would go round in a circle.
-MAX_WORDS = 32
 # What the libraries take before there is a row, and what examining a model takes.
 FIXED_BYTES = 1300 * MIB
 # What a number or an id that models read takes in all the copies of it that are held at once.

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tidemill_trainer.addresses import free_addresses
 from tidemill_trainer.kubernetes_job import PEER_LOST
-from tidemill_trainer.launcher import free_addresses
 
 MEMBER = Path(__file__).parents[1] / "team_member.py"
 # Both have TensorFlow to load, maybe on a machine with other work.

@@ -70,3 +70,18 @@ def test_trees_know_frequent_categories_alone(family: Family) -> None:
     many, some, few, never = model.predict({"x": served("categorical", ["many", "some", "few", "never"])})
     assert some - many > 0.5
     assert few == never
+
+
+def test_a_linear_model_does_not_learn_a_few_rows_by_heart() -> None:
+    generator = np.random.default_rng(3)
+    noise = {f"x{place}": generator.normal(size=300).astype(np.float32) for place in range(15)}
+    labels = generator.random(300) < 0.5
+    features = [Feature(name=name, kind="numeric") for name in noise]
+    learner = load_learner("linear")
+    learn, check = split(examples_of(data_of(pa.table({**noise, **label_column(labels)}), features)))
+
+    model = learner.fit(learn, check, learner.defaults(learn), 1, Watch(math.inf))
+
+    told = model.answer(check)
+    surprise = -np.log(np.where(check.labels, told, 1 - told)).mean()
+    assert surprise < 1.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from tidemill_contracts.events import Reason
 from tidemill_contracts.training_spec import BASELINE, Blessing
 from tidemill_trainer.card.content import Check
-from tidemill_trainer.evaluation.metrics import HIGHER_IS_BETTER
+from tidemill_trainer.evaluation.metrics import limit_text
 from tidemill_trainer.judging.findings import Findings
 from tidemill_trainer.judging.verdict import MIB, Case, min_metrics, told
 
@@ -86,7 +86,7 @@ def _thresholds(findings: Findings, blessing: Blessing) -> Held:
     if not limits:
         return "skipped", "The spec sets none."
     told_limits = (
-        f"{metric} {metrics[metric].value:.4g} {'>=' if HIGHER_IS_BETTER[metric] else '<='} {limit:.4g}"
+        f"{metric} {metrics[metric].value:.4g} {limit_text(metric, limit)}"
         for metric, limit in limits.items()
     )
     return "held", ", ".join(told_limits)

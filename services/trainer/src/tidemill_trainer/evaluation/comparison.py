@@ -8,7 +8,7 @@ from scipy import special  # type: ignore[import-untyped]
 from tidemill_contracts.profile import ProfileModel
 from tidemill_trainer.evaluation.influence import against_zero, influence
 from tidemill_trainer.evaluation.intervals import DEFAULT_RESAMPLING, Estimate, Resampling, bootstrap
-from tidemill_trainer.evaluation.metrics import HIGHER_IS_BETTER, METRICS, Weighted, measure_scored
+from tidemill_trainer.evaluation.metrics import METRICS, Weighted, measure_scored, sign_of
 from tidemill_trainer.evaluation.scored import FloatArray, Indices, Scored
 
 
@@ -37,7 +37,7 @@ def compare(
     when the rows are not the same.
     """
     _check_same_rows(candidate, champion)
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = sign_of(metric)
     ours, theirs = influence(candidate, metric), influence(champion, metric)
     if ours is None or theirs is None:
         return _compare_resampled(candidate, champion, metric, how)
@@ -67,7 +67,7 @@ def _check_same_rows(candidate: Scored, champion: Scored) -> None:
 def _compare_resampled(
     candidate: Scored, champion: Scored, metric: str, how: Resampling
 ) -> Comparison | None:
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = sign_of(metric)
 
     def difference(rows: Indices) -> Weighted:
         ours, theirs = (METRICS[scored.task](scored.take(rows)) for scored in (candidate, champion))

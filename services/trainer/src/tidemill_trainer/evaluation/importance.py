@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tidemill_contracts.profile import ProfileModel
 from tidemill_trainer.evaluation.influence import Influence, against_zero, influence
 from tidemill_trainer.evaluation.intervals import Estimate
-from tidemill_trainer.evaluation.metrics import DECIDING_METRIC, HIGHER_IS_BETTER
+from tidemill_trainer.evaluation.metrics import DECIDING_METRIC, sign_of
 from tidemill_trainer.evaluation.scored import Columns, FloatArray, Scored
 
 # From columns, `[rows]` each, to what a model answers, as `Scored.predictions` has it.
@@ -135,7 +135,7 @@ def _drop(whole: Influence, shuffled: Sequence[Influence], rows: Scored, metric:
     """Return how much worse the metric got on average; None when it was not measured."""
     if not shuffled:
         return None
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = sign_of(metric)
     value = float(np.mean([found.value for found in shuffled]))
     moved: FloatArray = np.mean([found.rows for found in shuffled], axis=0)
     tested = against_zero(sign * (whole.value - value), sign * (whole.rows - moved), rows, confidence=0.95)

@@ -13,6 +13,7 @@ from scipy import special  # type: ignore[import-untyped]
 
 from tidemill_trainer.evaluation.intervals import Estimate
 from tidemill_trainer.evaluation.losses import LOSSES
+from tidemill_trainer.evaluation.metrics import DECIDING_METRIC
 from tidemill_trainer.evaluation.scored import FloatArray, Scored
 
 
@@ -42,6 +43,12 @@ def influence(scored: Scored, metric: str) -> Influence | None:
     if metric not in losses or (metric == "pinball_loss" and not scored.quantiles):
         return None
     return mean_influence(losses[metric](scored), scored.row_weights)
+
+
+def measurable(scored: Scored, metric: str) -> str | None:
+    """Return the metric, or else the usual one of the task, that rows have an influence on; None: neither."""
+    candidates = (metric, DECIDING_METRIC[scored.task])
+    return next((each for each in candidates if influence(scored, each) is not None), None)
 
 
 def mean_influence(values: FloatArray, weights: FloatArray) -> Influence:

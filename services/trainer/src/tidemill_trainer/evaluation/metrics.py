@@ -47,6 +47,16 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {
 }
 
 
+def sign_of(metric: str) -> int:
+    """Return 1 for a metric of which more is better, else -1."""
+    return 1 if HIGHER_IS_BETTER[metric] else -1
+
+
+def limit_text(metric: str, limit: float) -> str:
+    """Write the side of a limit on which values are good, as `>= 0.6`."""
+    return f"{'>=' if HIGHER_IS_BETTER[metric] else '<='} {limit:.4g}"
+
+
 def measure(
     task: Task,
     labels: NDArray[Any],

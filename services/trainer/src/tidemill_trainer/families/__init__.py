@@ -90,7 +90,7 @@ class Graph(Protocol):
     @property
     def owners(self) -> Sequence[Any]: ...
 
-    def __call__(self, raw: Mapping[str, Any]) -> Any:
+    def __call__(self, raw: Mapping[str, Any], /) -> Any:
         """Take a tensor per feature, float32 or string, `[rows]`; return answers, float32."""
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tidemill_contracts.training_spec import Family
 from tidemill_trainer.data import Columns
+from tidemill_trainer.evaluation.quantiles import pinball_losses
 from tidemill_trainer.families import Curves, Examples, Graph, Params, Trained
 from tidemill_trainer.families.mixing import mix_answers, mix_graphs
 from tidemill_trainer.objective import Objective
@@ -135,8 +136,7 @@ def _losses(objective: Objective, labels: NDArray[Any], answers: NDArray[np.floa
     elif objective.task == "multiclass":
         losses = _surprise(answers[np.arange(len(labels)), labels])
     elif objective.quantiles:
-        short, levels = labels[:, None] - answers, np.array(objective.quantiles)
-        losses = np.maximum(levels * short, (levels - 1) * short).mean(axis=1)
+        losses = pinball_losses(labels, answers, objective.quantiles)
     elif objective.loss == "poisson":
         losses = answers + labels * _surprise(answers)
     else:

@@ -23,7 +23,7 @@ from tidemill_trainer.preprocessing.encoded import Encoded
 if TYPE_CHECKING:
     import optuna
 
-DEFAULTS: Params = {"l2": 1e-4}
+LEAST_L2 = 1e-4
 MAX_STEPS = 100
 # More rows teach a model of so few parameters next to nothing.
 MAX_ROWS = 200_000
@@ -62,9 +62,9 @@ class LinearLearner:
         """Learn everything."""
         return None
 
-    def defaults(self, _examples: Examples) -> Params:
-        """Return a good first choice for these rows."""
-        return DEFAULTS
+    def defaults(self, examples: Examples) -> Params:
+        """Return a good first choice for these rows: a few hundred of them are soon learned by heart."""
+        return {"l2": max(LEAST_L2, 1 / len(examples))}
 
     def suggest(self, trial: "optuna.Trial", _examples: Examples) -> Params:
         """Choose from what is worth trying."""
@@ -76,7 +76,7 @@ class LinearLearner:
             chosen = np.random.default_rng(seed).choice(len(learn), MAX_ROWS, replace=False)
             learn = learn.take(np.sort(chosen))
         design, head = make_design(learn.plan), make_head(learn)
-        l2 = float(params.get("l2", DEFAULTS["l2"]))
+        l2 = float(params.get("l2", LEAST_L2))
         problem = _Problem(design.matrix(learn.encoded), learn, head, l2)
         curve: list[float] = []
         # Vectors are short: threads would wait for one another, and add up in any order.

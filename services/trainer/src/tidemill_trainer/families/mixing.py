@@ -1,6 +1,6 @@
 """Several models as one, which answers with their weighted sum. Members of one plan preprocess once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tidemill_trainer.families import Graph, Trained
 from tidemill_trainer.families.on_encoded import Core, Whole
-from tidemill_trainer.preprocessing.encoded import Encoded
 
 
 def mix_answers(answers: Sequence[NDArray[np.float32]], weights: Sequence[float]) -> NDArray[np.float32]:
@@ -29,35 +28,22 @@ def mix_graphs(members: Sequence[Trained], weights: Sequence[float], folder: Pat
     wholes = [graph for graph in graphs if isinstance(graph, Whole) and graph.plan == members[0].plan]
     if len(wholes) < len(graphs):
         return _Mixed(graphs, weights)
-    return Whole(
-        members[0].plan, wholes[0].preprocessor, _MixedCore([whole.core for whole in wholes], weights)
-    )
+    return Whole(members[0].plan, wholes[0].preprocessor, _Mixed([whole.core for whole in wholes], weights))
 
 
 @dataclass(frozen=True)
 class _Mixed:
-    members: Sequence[Graph]
+    """Graphs, which take raw features, or the cores of graphs, which take encoded ones."""
+
+    members: Sequence[Graph] | Sequence[Core]
     weights: Sequence[float]
 
     @property
     def owners(self) -> Sequence[Any]:
         return [owner for member in self.members for owner in member.owners]
 
-    def __call__(self, raw: Mapping[str, Any]) -> Any:
-        return _sum([member(raw) for member in self.members], self.weights)
-
-
-@dataclass(frozen=True)
-class _MixedCore:
-    members: Sequence[Core]
-    weights: Sequence[float]
-
-    @property
-    def owners(self) -> Sequence[Any]:
-        return [owner for member in self.members for owner in member.owners]
-
-    def __call__(self, encoded: Encoded) -> Any:
-        return _sum([member(encoded) for member in self.members], self.weights)
+    def __call__(self, inputs: Any) -> Any:
+        return _sum([member(inputs) for member in self.members], self.weights)
 
 
 def _sum(answers: Sequence[Any], weights: Sequence[float]) -> Any:

@@ -25,7 +25,7 @@ class Core(Protocol):
     @property
     def owners(self) -> Sequence[Any]: ...
 
-    def __call__(self, encoded: Encoded) -> Any:
+    def __call__(self, encoded: Encoded, /) -> Any:
         """Take encoded tensors; return answers, float32, `[rows]` or `[rows, width]`."""
 
 

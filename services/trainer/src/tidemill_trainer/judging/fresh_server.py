@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemill_contracts.manifest import GoldenPredictions
+from tidemill_trainer.addresses import free_addresses
 from tidemill_trainer.judging.findings import Served
 from tidemill_trainer.judging.model_server import VERSION, ModelServer, ServerAway
 
@@ -90,18 +90,25 @@ def fresh_server(place: ServerPlace, scratch: Path) -> Iterator[FreshServer]:
 
 @contextmanager
 def _started(command: Sequence[str], folder: Path) -> Iterator[FreshServer]:
-    config, port = folder / "models.config", _free_port()
+    config, (address,) = folder / "models.config", free_addresses(1)
+    port = address.rpartition(":")[2]
     config.write_text(NO_MODELS)
     bound = (sys.executable, "-m", "tidemill_trainer.parent", str(os.getpid()))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - the command is a setting
-            [*bound, *command, f"--port={port}", f"--model_config_file={config}", "--max_num_load_retries=0"],
+            [
+                *bound,
+                *command,
+                f"--port={port}",
+                f"--model_config_file={config}",
+                "--max_num_load_retries=0",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
     try:
-        yield FreshServer(f"127.0.0.1:{port}", folder, process)
+        yield FreshServer(address, folder, process)
     finally:
         process.terminate()
         try:
@@ -109,10 +116,3 @@ def _started(command: Sequence[str], folder: Path) -> Iterator[FreshServer]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -24,17 +24,7 @@ class HeldOut:
 
     def answered(self, answers: NDArray[Any]) -> Scored:
         """Hold answers, `[rows]` or `[rows, width]`, against the labels."""
-        what = self.objective
-        return Scored(
-            what.task,
-            self.rows.labels,
-            answers,
-            self.rows.weights,
-            what.classes,
-            self.aside.units,
-            what.constant,
-            what.quantiles,
-        )
+        return self.objective.scored(self.rows.labels, answers, self.rows.weights, self.aside.units)
 
     def sample(self, rows: int, seed: int) -> Indices:
         """Draw the indices of so many rows, rising; all when there are no more."""

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from tidemill_contracts.training_spec import Training
 from tidemill_trainer.evaluation.dependence import Dependence, partial_dependence
 from tidemill_trainer.evaluation.importance import Effort, Importance, Predict, permutation_importance
-from tidemill_trainer.evaluation.influence import influence
-from tidemill_trainer.evaluation.metrics import DECIDING_METRIC
+from tidemill_trainer.evaluation.influence import measurable
 from tidemill_trainer.evaluation.scored import Columns, Scored
 from tidemill_trainer.judging.held_out import HeldOut
 from tidemill_trainer.objective import Objective
@@ -32,10 +31,8 @@ def look_inside(
     rows = FAST_ROWS if is_fast else ROWS
     drawn = held_out.sample(rows, training.seed)
     columns, some = held_out.rows.take(drawn).columns(), scored.take(drawn)
-    metric = held_out.objective.metric
-    if influence(some, metric) is None:
-        metric = DECIDING_METRIC[scored.task]
-    if influence(some, metric) is None:
+    metric = measurable(some, held_out.objective.metric)
+    if metric is None:
         return None, (), ("importance of features: no metric is defined for these rows",)
     importance = permutation_importance(
         predict,

@@ -8,7 +8,7 @@ from tidemill_contracts.profile import Task
 from tidemill_contracts.training_spec import BASELINE, Blessing
 from tidemill_trainer.evaluation.comparison import Comparison
 from tidemill_trainer.evaluation.intervals import Estimate
-from tidemill_trainer.evaluation.metrics import HIGHER_IS_BETTER
+from tidemill_trainer.evaluation.metrics import limit_text, sign_of
 from tidemill_trainer.judging.findings import Findings, Served
 from tidemill_trainer.trainings import Candidate, Data
 
@@ -96,7 +96,7 @@ def tolerated(metric: str, limit: float, value: float) -> float:
 
 
 def _goodness(metric: str, value: float) -> float:
-    return value if HIGHER_IS_BETTER[metric] else -value
+    return sign_of(metric) * value
 
 
 def _below_thresholds(findings: Findings, blessing: Blessing) -> Iterator[Reason]:
@@ -106,7 +106,7 @@ def _below_thresholds(findings: Findings, blessing: Blessing) -> Iterator[Reason
 
 
 def _falls_short(metrics: Mapping[str, Estimate], metric: str, limit: float) -> str | None:
-    expected = f"expected {metric} {'>=' if HIGHER_IS_BETTER[metric] else '<='} {limit:.4g}"
+    expected = f"expected {metric} {limit_text(metric, limit)}"
     if metric not in metrics:
         return f"{expected}, received none: it is not defined for these rows"
     value = metrics[metric].value

@@ -1,14 +1,17 @@
 """What preprocessing computes: decided from the features, the profile and the training rows."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tidemill_contracts.profile import ColumnProfile, Feature, FeatureOptions, NumericProfile, TimePart
-from tidemill_trainer.data import TrainingData
 from tidemill_trainer.preprocessing.knots import find_knots
+
+if TYPE_CHECKING:
+    from tidemill_trainer.data import TrainingData
 
 # Ids that are no category's; theirs follow. (YDF's -1 for missing breaks its memory where most rows are.)
 UNKNOWN, MISSING, FIRST = 0, 1, 2
@@ -113,7 +116,7 @@ class Plan:
         return tuple(FIRST + ids for ids in (*frequent, *(hashed.buckets for hashed in self.hashed)))
 
 
-def make_plan(data: TrainingData) -> Plan:
+def make_plan(data: "TrainingData") -> Plan:
     """Decide how a dataset version's features and crosses are read; ValueError for crosses of others."""
     numeric, moments, categorical, texts = (
         [feature for feature in data.features if feature.kind == kind]

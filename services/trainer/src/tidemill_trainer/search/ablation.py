@@ -2,8 +2,7 @@
 
 from tidemill_trainer.evaluation.comparison import compare
 from tidemill_trainer.evaluation.importance import Effort, permutation_importance
-from tidemill_trainer.evaluation.losses import LOSSES
-from tidemill_trainer.evaluation.metrics import DECIDING_METRIC
+from tidemill_trainer.evaluation.influence import measurable
 from tidemill_trainer.search.fitting import Fitted
 from tidemill_trainer.search.material import Material
 
@@ -19,11 +18,15 @@ def useless_features(fitted: Fitted, material: Material, *, seed: int, max_secon
     model, kept = fitted.models[0], material.parts[0].kept[:MEASURED_ROWS]
     columns = material.rows.take(kept).columns()
     read = [feature.name for feature in model.plan.features]
+    scored = material.scored(model.predict(columns), kept)
+    metric = measurable(scored, material.objective.metric)
+    if metric is None:
+        return ()
     importance = permutation_importance(
         model.predict,
-        material.scored(model.predict(columns), kept),
+        scored,
         {name: columns[name] for name in read},
-        metric=_measurable(material),
+        metric=metric,
         effort=Effort(repeats=REPEATS, max_rows=MEASURED_ROWS, max_seconds=max_seconds, seed=seed),
     )
     useless = tuple(feature.name for feature in importance.features if feature.is_useless)
@@ -37,11 +40,3 @@ def is_no_worse(smaller: Fitted, larger: Fitted, material: Material) -> bool:
     if comparison is None:
         return material.sign * smaller.score <= material.sign * larger.score
     return comparison.gain.value >= -comparison.gain.standard_error
-
-
-def _measurable(material: Material) -> str:
-    """Return the deciding metric, or the usual one of the task where rows do not add up to it."""
-    objective = material.objective
-    metric = objective.metric
-    adds_up = metric in LOSSES[objective.task] or metric in {"roc_auc", "rmse"}
-    return metric if adds_up else DECIDING_METRIC[objective.task]

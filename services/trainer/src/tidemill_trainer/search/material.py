@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tidemill_trainer.belonging import Indices
 from tidemill_trainer.data import Rows, TrainingData
-from tidemill_trainer.evaluation.metrics import HIGHER_IS_BETTER, measure_scored
+from tidemill_trainer.evaluation.metrics import measure_scored, sign_of
 from tidemill_trainer.evaluation.scored import Scored
 from tidemill_trainer.families import Examples, make_examples
 from tidemill_trainer.objective import Objective
@@ -57,7 +57,7 @@ class Material:
     @property
     def sign(self) -> int:
         """What to multiply a score by, to make less of it better."""
-        return -1 if HIGHER_IS_BETTER[self.objective.metric] else 1
+        return -sign_of(self.objective.metric)
 
     def without(self, left_out: Collection[str]) -> "Material":
         """Return the same rows without some features."""
@@ -73,16 +73,9 @@ class Material:
 
     def scored(self, answers: NDArray[Any], kept: Indices | None = None) -> Scored:
         """Hold answers against what is true, of the rows at `kept`, or of all that are kept aside."""
-        chosen, objective = self.kept if kept is None else kept, self.objective
-        return Scored(
-            objective.task,
-            self.rows.labels[chosen],
-            answers,
-            None if self.rows.weights is None else self.rows.weights[chosen],
-            classes=objective.classes,
-            constant=objective.constant,
-            quantiles=objective.quantiles,
-        )
+        chosen = self.kept if kept is None else kept
+        weights = None if self.rows.weights is None else self.rows.weights[chosen]
+        return self.objective.scored(self.rows.labels[chosen], answers, weights)
 
     def score(self, answers: NDArray[Any], kept: Indices | None = None) -> float:
         """Return the deciding metric of such answers; raise NoScore where it is not defined."""
