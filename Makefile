@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 PARTS := libs/contracts libs/runtime services/ingest services/transform services/trainer services/serving \
   services/gateway local
 TESTS := $(foreach part,$(PARTS),$(part)/tests) tests/contract tests/deploy tests/integration tests/chaos
+CONFORMANCE_HOME := $(or $(TIDEMILL_CONFORMANCE_HOME),$(HOME)/.cache/tidemill-conformance)
+CONFORMANCE := $(patsubst tests/conformance/requirements/%.txt,$(CONFORMANCE_HOME)/%/.installed, \
+  $(wildcard tests/conformance/requirements/*.txt))
 export UV_PYTHON := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test test-fast test-integration test-alone chaos lint types generate lock images clean
+.PHONY: help setup setup-dev demo up test test-fast test-integration test-alone chaos lint types generate lock images clean \
+  conformance conformance-peers
 
 help: ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -45,6 +49,20 @@ test-alone: setup-dev ## Each service in an environment with nothing but what it
 
 chaos: setup-dev ## Kill processes at random moments of the flow, 50 seeds
 	$(BIN)/pytest -q tests/chaos --kills 50
+
+conformance: setup-dev $(CONFORMANCE) ## Public clients of every protocol against a live gateway
+	TIDEMILL_CONFORMANCE_HOME=$(CONFORMANCE_HOME) $(BIN)/pytest -q tests/conformance \
+	  --conformance-results=tests/conformance/results/tidemill.json
+
+conformance-peers: setup-dev $(CONFORMANCE) ## The same list against MLServer and KServe; writes the matrix
+	-for peer in mlserver kserve; do TIDEMILL_CONFORMANCE_HOME=$(CONFORMANCE_HOME) $(BIN)/pytest -q --tb=no \
+	  tests/conformance --conformance-server=$$peer --conformance-results=tests/conformance/results/$$peer.json; done
+	$(BIN)/python tests/conformance/matrix.py
+
+$(CONFORMANCE_HOME)/%/.installed: tests/conformance/requirements/%.txt $(VENV)/.uv
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install -q --python $(@D)/bin/python -r $<
+	@touch $@
 
 generate: setup-dev ## Regenerate protobuf code and rendered manifests
 	scripts/generate

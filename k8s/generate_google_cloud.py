@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tidemill_contracts import topology
+from tidemill_contracts import layout, topology
 
 Resource = dict[str, Any]
 
@@ -18,14 +18,19 @@ RETENTION_SECONDS = 7 * 24 * 3600
 # Who pulls what. Service accounts are those of a release named `tidemill` in a namespace of that name.
 PULLS = {
     "ingest": (topology.INGEST,),
-    "transform": (topology.TRANSFORM, topology.LEDGER, topology.DEAD_LETTERS),
+    "transform": (topology.TRANSFORM, topology.PREDICTIONS, topology.LEDGER, topology.DEAD_LETTERS),
     "trainer": (topology.TRAINER,),
-    "serving": (topology.SERVING,),
+    "serving": (topology.SERVING, topology.QUALITY),
 }
 # Trainings as Jobs of their own touch the bucket, and nothing else.
 BUCKET_ROLES = dict.fromkeys((*PULLS, "training"), "storage.objectUser") | {
     "model-server": "storage.objectViewer"
 }
+# Gateways, which anyone may reach, touch only what they write down.
+GATEWAY_OBJECTS = " || ".join(
+    f'resource.name.startsWith("projects/_/buckets/${{BUCKET}}/objects/{prefix}")'
+    for prefix in (layout.PREDICTIONS, layout.FEEDBACK)
+)
 IDENTITIES = (
     "principal://iam.googleapis.com/projects/${PROJECT_NUMBER}/locations/global/workloadIdentityPools"
     "/${PROJECT_ID}.svc.id.goog/subject/ns/tidemill/sa/tidemill-"
@@ -78,6 +83,9 @@ def access() -> Iterator[Resource]:
     bucket = resource("storage", "StorageBucket", "tidemill")
     for component, role in BUCKET_ROLES.items():
         yield grant(component, role, bucket)
+    of_gateways = grant("gateway", "storage.objectUser", bucket)
+    of_gateways["spec"]["condition"] = {"title": "recorded-predictions", "expression": GATEWAY_OBJECTS}
+    yield of_gateways
 
 
 def warehouse() -> Iterator[Resource]:

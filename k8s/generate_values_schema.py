@@ -12,6 +12,8 @@ Schema = dict[str, Any]
 SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
 # Each is one process by design, so a number of replicas is nothing to choose.
 ALONE = {"trainer", "serving"}
+# Those whose work is requests.
+SCALED = {"ingest", "gateway"}
 # Settings that follow from the chart's wiring or from values of their own.
 WIRED = re.compile(
     r"project|bucket_url|warehouse_url|tracking_uri|host|scratch_folder|launcher|job_.+|check_server_.+|.*port|"
@@ -76,6 +78,21 @@ def container() -> Schema:
     }
 
 
+def autoscaling(service: str) -> Schema:
+    """Describe by what the number of a service's pods is chosen."""
+    count = {"type": "integer", "minimum": 1}
+    in_flight = {"inFlight": {"type": "integer", "minimum": 0}, "inFlightMetric": NAME}
+    return closed(
+        {
+            "enabled": {"type": "boolean"},
+            "minReplicas": count,
+            "maxReplicas": count,
+            "cpuPercent": {**count, "maximum": 100},
+            **(in_flight if service == "gateway" else {}),
+        }
+    )
+
+
 def values() -> Schema:
     """Describe the whole of values.yaml."""
     services = {
@@ -83,6 +100,8 @@ def values() -> Schema:
             container()
             | {"settings": settings(name), "secrets": secrets(name)}
             | ({} if name in ALONE else {"replicas": REPLICAS})
+            | ({"autoscaling": autoscaling(name)} if name in SCALED else {})
+            | ({"files": TEXT} if name == "gateway" else {})
         )
         for name in SERVICES
     }
@@ -90,7 +109,8 @@ def values() -> Schema:
         "enabled": {"type": "boolean"},
         "clients": PEERS,
         "monitoring": PEERS,
-        "tracking": {"type": "array", "items": {"type": "object"}},
+        "tracking": PEERS,
+        "outside": PEERS,
         "googleApis": {"type": "array", "items": CIDR},
         "kubernetesApis": ADDRESSES,
         "metadataServers": ADDRESSES,
@@ -112,6 +132,23 @@ def values() -> Schema:
         "services": closed(services),
         "training": closed(training),
         "modelServer": closed(container()),
+        "priorityClass": TEXT,
+        "monitoring": closed(
+            {
+                "scrape": {"enum": ["", "PodMonitoring", "PodMonitor"]},
+                "interval": {"type": "string", "pattern": "^[0-9]+[smh]$"},
+                "alerts": {"enum": ["", "Rules", "PrometheusRule"]},
+                "dashboards": {"type": "boolean"},
+            }
+        ),
+        "ingress": closed(
+            {
+                "parent": TEXT,
+                "parentNamespace": TEXT,
+                "hosts": {"type": "array", "items": NAME},
+                "healthCheck": {"type": "boolean"},
+            }
+        ),
         "networkPolicy": closed(network_policy),
     }
     return {

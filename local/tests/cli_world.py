@@ -38,6 +38,7 @@ GATEWAY = Process(
     command=(str(Path(__file__).parent / "stand_in_gateway.py"), "{port[gateway]}"),
     ready_url="http://{host}:{port[gateway]}/readyz",
     address="http://{host}:{port[gateway]}",
+    grpc_address="{host}:{port[gateway_grpc]}",
 )
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SPEC = "metadata: {name: flights}\nspec: {label: late}\n"

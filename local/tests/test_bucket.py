@@ -1,6 +1,7 @@
 """The bucket watcher, on a real folder, with a publisher that keeps what it is given."""
 
 import os
+import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tidemill_contracts.layout import hour_of
 from tidemill_contracts.notification import ObjectFinalized, from_message
 from tidemill_local.bucket.announced import Announced
+from tidemill_local.bucket.hours import HourScanner
 from tidemill_local.bucket.watcher import Watcher
 from tidemill_runtime.folder import FolderStore
 
@@ -246,3 +249,47 @@ def test_many_files_are_all_announced(bucket: Bucket) -> None:
         bucket.write(f"drops/p/{number}.csv")
 
     assert len(set(bucket.settle())) == 600
+
+
+HOUR = 3600.0
+NOW = 1_767_322_800 + 600.0  # 2026-01-02, 03:10
+
+
+def hour(hours_ago: int) -> str:
+    return hour_of(round((NOW - hours_ago * HOUR) * 1000))
+
+
+def test_what_gateways_write_is_announced_as_drops_are(bucket: Bucket) -> None:
+    now = hour_of(time.time_ns() // 1_000_000)
+    bucket.rename_into(f"predictions/m/{now}/a.jsonl.gz")
+    bucket.rename_into(f"feedback/m/{now}/a.jsonl")
+    bucket.turn()
+    bucket.turn()
+
+    assert sorted(bucket.names) == [f"feedback/m/{now}/a.jsonl", f"predictions/m/{now}/a.jsonl.gz"]
+    assert len(bucket.settle()) == 2
+
+
+def test_folders_of_past_hours_are_looked_at_now_and_then(tmp_path: Path) -> None:
+    for age in (0, 1, 5, 24 * 8):
+        path = tmp_path / f"predictions/m/{hour(age)}/f"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    times = [NOW, NOW + 1, NOW + 601]
+    scanner = HourScanner(tmp_path, "predictions/", lambda: times.pop(0), every=600)
+
+    scans = [{name.split("/")[2] for name in scanner.scan()} for _ in range(3)]
+
+    assert scans == [{hour(0), hour(1), hour(5)}, {hour(0), hour(1)}, {hour(0), hour(1), hour(5)}]
+
+
+def test_only_a_scan_that_looked_says_what_is_gone(tmp_path: Path) -> None:
+    times = [NOW, NOW + 1]
+    scanner = HourScanner(tmp_path, "predictions/", lambda: times.pop(0), every=600)
+
+    scanner.scan()
+    assert scanner.covers(f"predictions/m/{hour(24 * 8)}/f")
+    scanner.scan()
+    assert not scanner.covers(f"predictions/m/{hour(5)}/f")
+    assert scanner.covers(f"predictions/m/{hour(0)}/f")
+    assert not scanner.covers("drops/m/f")

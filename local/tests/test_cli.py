@@ -73,6 +73,7 @@ def test_status_names_every_process_and_the_version_served(platform: Platform, t
     for name in ("broker", "bootstrap", "bucket", "gateway"):
         assert name in result.stdout
     assert platform.addresses["gateway"] in result.stdout
+    assert "gRPC on 127.0.0.1:" in result.stdout
     assert "tidemill predict flights" in result.stdout
 
 

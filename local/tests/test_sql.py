@@ -5,6 +5,8 @@ import json
 from io import StringIO
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -26,8 +28,8 @@ def test_every_table_is_listed_with_its_columns(prepared: Path) -> None:
     tables = {json.loads(line)["table"] for line in sql(prepared, "--format", "json").stdout.splitlines()}
 
     assert tables == {
-        *("anomalies", "column_profiles", "datasets", "dead_letters", "events", "flights_spans"),
-        *("models", "spans"),
+        *("anomalies", "column_profiles", "datasets", "dead_letters", "events", "feedback"),
+        *("flights_spans", "models", "predictions", "spans"),
     }
 
 
@@ -142,3 +144,41 @@ def test_without_a_home_it_says_how_to_start(tmp_path: Path) -> None:
     assert answer.exit_code == 1
     assert "start one with: tidemill up --home" in answer.stderr
     assert not (tmp_path / "nothing").exists()
+
+
+def test_live_accuracy_is_one_question_whatever_was_loaded_twice_or_said_before(tmp_path: Path) -> None:
+    warehouse = tmp_path / "bucket" / "tidemill" / "warehouse"
+    answers = [("p1", 0, 0.9), ("p1", 1, 0.2), ("p1", 1, 0.2), ("p2", 0, 0.7)]
+    said = [("p1", 0, "true", 1), ("p1", 1, "true", 1), ("p1", 1, "false", 2), ("p2", 0, "false", 1)]
+    store(
+        warehouse / "predictions",
+        [
+            {
+                "prediction_id": name,
+                "row": row,
+                "version": 3,
+                "predicted_at": 0,
+                "pipeline": "flights",
+                "outputs": json.dumps({"probability": value}),
+            }
+            for name, row, value in answers
+        ],
+    )
+    store(
+        warehouse / "feedback",
+        [
+            {"prediction_id": name, "row": row, "label": label, "said_at": at, "received_at": at}
+            for name, row, label, at in said
+        ],
+    )
+
+    query = """
+        SELECT p.version, count(*), avg((((outputs ->> 'probability')::DOUBLE >= 0.5) = label::BOOLEAN)::INT)
+        FROM predictions p JOIN feedback f USING (prediction_id, row)
+        WHERE p.pipeline = 'flights' GROUP BY ALL"""
+    assert rows(tmp_path, query) == [["3", "3", str(2 / 3)]]
+
+
+def store(folder: Path, rows: list[dict[str, object]]) -> None:
+    folder.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "0-a.parquet")

@@ -16,6 +16,7 @@ from tidemill_contracts.events import (
     ModelSuperseded,
     ModelWithdrawn,
     Reason,
+    ReleaseStepped,
     RetrainRequested,
     SchemaChange,
     TrialFinished,
@@ -160,6 +161,38 @@ VERDICT = {**MODEL, "dataset": 1, "dataset_id": "d", "family": "deep", "metrics"
         (
             ModelDeployed(**MODEL, label="stable", replaces=1),
             Line("deploy", "version 2 answers requests, in place of version 1", 1, Outcome.SERVED),
+        ),
+        (
+            ModelDeployed(**MODEL, label="canary", replaces=1, share=0.05),
+            Line(
+                "deploy",
+                "version 2 answers 5 % of requests beside version 1, canary; how it does: tidemill release p",
+                1,
+                Outcome.SERVED,
+            ),
+        ),
+        (
+            ModelDeployed(**MODEL, label="shadow", replaces=1, share=0),
+            Line(
+                "deploy",
+                "version 2 is asked in the shadow of version 1; how it does: tidemill release p",
+                1,
+                Outcome.SERVED,
+            ),
+        ),
+        (
+            ReleaseStepped(**MODEL, release=2, step=1, share=0.25),
+            Line("deploy", "version 2 answers 25 % of requests, step 2", 1),
+        ),
+        (
+            ModelWithdrawn(**MODEL, reason=REASON, answers=1320, failures=80),
+            Line(
+                "deploy",
+                "version 2 withdrawn: too-small: expected 100 rows, received 3; "
+                "it answered 1,320 requests and failed 80",
+                1,
+                Outcome.REFUSED,
+            ),
         ),
         (
             ModelWithdrawn(**MODEL, reason=REASON),

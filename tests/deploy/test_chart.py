@@ -193,18 +193,42 @@ def test_what_cannot_be_guessed_must_be_given(chart: helm.Chart, missing: str) -
         chart.validate_schema(given)
 
 
-def test_every_value_does_something(chart: helm.Chart, render: Render) -> None:
-    values = deepcopy(chart.values)
-    values["training"]["launcher"] = "kubernetes"
-    objects = render(values)
-    for path, value in leaves(values):
-        changed: Manifest = deepcopy(values)
-        parent = changed
-        for key in path[:-1]:
-            parent = parent[key]
-        parent[path[-1]] = other(path[-1], value)
+EVERYTHING: Manifest = {
+    "monitoring": {"scrape": "PodMonitoring", "alerts": "Rules", "dashboards": True},
+    "ingress": {"parent": "shared"},
+    "services": {
+        "ingest": {"autoscaling": {"enabled": True}},
+        "gateway": {"autoscaling": {"enabled": True, "inFlight": 20}},
+    },
+}
 
-        assert render(changed) != objects, f"{'.'.join(path)} changes nothing"
+
+def merged(values: Manifest, more: Manifest) -> Manifest:
+    """Return values with some of them replaced, as Helm merges them."""
+    return {
+        **values,
+        **{
+            key: merged(values[key], value) if isinstance(value, dict) else value
+            for key, value in more.items()
+        },
+    }
+
+
+def test_every_value_does_something(chart: helm.Chart, render: Render) -> None:
+    in_jobs = merged(chart.values, {"training": {"launcher": "kubernetes"}})
+    bases = [(values, render(values)) for values in (in_jobs, merged(in_jobs, EVERYTHING))]
+    for path, value in leaves(chart.values):
+        assert any(render(with_other(values, path, value)) != objects for values, objects in bases), (
+            f"{'.'.join(path)} changes nothing"
+        )
+
+
+def with_other(values: Manifest, path: tuple[str, ...], value: object) -> Manifest:
+    changed = parent = deepcopy(values)
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = other(path[-1], parent.get(path[-1], value))
+    return changed
 
 
 def leaves(values: Manifest, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -222,7 +246,7 @@ def other(key: str, value: object) -> object:
         case int():
             return value + 1
         case list():
-            return [] if value else [{"ports": [{"port": 5000}]}]
+            return [] if value else ["example.com"] if key == "hosts" else [{"ports": [{"port": 5000}]}]
         case _:
             known = {
                 "registry": "other/",
@@ -231,4 +255,10 @@ def other(key: str, value: object) -> object:
                 "memory": "7Gi",
                 "scratch": "7Gi",
             }
-            return {**known, "warehouseUrl": "bigquery://other/other"}.get(key, "other")
+            chosen = {
+                "warehouseUrl": "bigquery://other/other",
+                "scrape": "PodMonitor",
+                "alerts": "PrometheusRule",
+                "interval": "7s",
+            }
+            return {**known, **chosen}.get(key, "other")

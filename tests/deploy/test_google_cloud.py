@@ -63,17 +63,20 @@ def test_no_subscription_is_without_code(resources: list[Manifest]) -> None:
     assert specs(resources, "PubSubSubscription").keys() == {each.name for each in topology.SUBSCRIPTIONS}
 
 
-def test_a_drop_is_announced_as_ingest_reads_it(resources: list[Manifest]) -> None:
-    [announcement] = specs(resources, "StorageNotification").values()
+def test_what_others_wait_for_is_announced_as_they_read_it(resources: list[Manifest]) -> None:
+    announcements = specs(resources, "StorageNotification").values()
     [bucket] = specs(resources, "StorageBucket")
 
-    assert announcement == {
-        "bucketRef": {"name": bucket},
-        "topicRef": {"name": topology.OBJECTS_TOPIC},
-        "objectNamePrefix": layout.DROPS,
-        "eventTypes": [notification.OBJECT_FINALIZE],
-        "payloadFormat": "JSON_API_V1",
-    }
+    prefixes = [announcement.pop("objectNamePrefix") for announcement in announcements]
+    assert prefixes == [layout.DROPS, layout.PREDICTIONS, layout.FEEDBACK]
+    assert list(announcements) == 3 * [
+        {
+            "bucketRef": {"name": bucket},
+            "topicRef": {"name": topology.OBJECTS_TOPIC},
+            "eventTypes": [notification.OBJECT_FINALIZE],
+            "payloadFormat": "JSON_API_V1",
+        }
+    ]
 
 
 def test_references_lead_to_resources_that_are_there(resources: list[Manifest]) -> None:
@@ -117,8 +120,17 @@ def test_access_is_given_to_service_accounts_of_the_chart(
     members = {member for member, *_ in grants(resources) if member.startswith("principal:")}
     accounts = {each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"}
 
-    # The gateway uses nothing of Google Cloud.
-    assert {account(member) for member in members} == accounts - {"tidemill-gateway"}
+    assert {account(member) for member in members} == accounts
+
+
+def test_gateways_touch_only_what_they_write_down(resources: list[Manifest]) -> None:
+    [grant] = [
+        each for each in specs(resources, "IAMPolicyMember").values() if each["member"].endswith("-gateway")
+    ]
+
+    prefixes = re.findall(r'startsWith\("projects/_/buckets/\$\{BUCKET\}/objects/(\w+/)"\)', str(grant))
+    assert prefixes == [layout.PREDICTIONS, layout.FEEDBACK]
+    assert grant["condition"]["expression"].count("resource.name") == 2
 
 
 def test_dead_letters_can_be_delivered_by_pubsub(resources: list[Manifest]) -> None:

@@ -12,7 +12,7 @@ CALLS = {
     ("gateway", "model-server", 8500),
     ("serving", "model-server", 8500),
 }
-USERS_OF_GOOGLE_CLOUD = {"ingest", "transform", "trainer", "serving", "model-server"}
+USERS_OF_GOOGLE_CLOUD = {"ingest", "transform", "trainer", "serving", "gateway", "model-server"}
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_everyone_may_look_up_names(policies: dict[str, Manifest]) -> None:
     assert all(any(ports(rule) == {53} for rule in policy["egress"]) for policy in policies.values())
 
 
-def test_clients_reach_the_two_public_ports_and_no_other(policies: dict[str, Manifest]) -> None:
+def test_clients_reach_the_public_ports_and_no_other(policies: dict[str, Manifest]) -> None:
     public = {
         (name, port)
         for name, policy in policies.items()
@@ -107,7 +107,7 @@ def test_clients_reach_the_two_public_ports_and_no_other(policies: dict[str, Man
         for port in ports(rule)
     }
 
-    assert public == {("gateway", 8080), ("ingest", 8082)}
+    assert public == {("gateway", 8080), ("gateway", 8081), ("ingest", 8082)}
 
 
 def test_metrics_are_scraped_from_where_the_values_say(policies: dict[str, Manifest]) -> None:

@@ -156,3 +156,24 @@ def test_a_pod_is_given_the_time_that_its_shutdown_takes(render: Render) -> None
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     # One after the other: the server's connections, then the consumer's messages.
     assert pod["terminationGracePeriodSeconds"] > pause + 60 + 60
+
+
+def test_settings_that_name_files_find_them_in_a_secret(
+    render: Render, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/etc/tidemill/files/api-keys.yaml"
+    objects = render(
+        {"services": {"gateway": {"files": "gateway-files", "settings": {"api_keys_file": path}}}}
+    )
+
+    settings, container = started(objects, "gateway", monkeypatch)
+
+    [mount] = [each for each in container["volumeMounts"] if path.startswith(each["mountPath"] + "/")]
+    [pod] = [
+        each["spec"]["template"]["spec"]
+        for each in objects
+        if each["kind"] == "Deployment" and each["metadata"]["name"] == "tidemill-gateway"
+    ]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes[mount["name"]]["secret"] == {"secretName": "gateway-files"}
+    assert str(settings.model_dump()["api_keys_file"]) == path

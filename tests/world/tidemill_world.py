@@ -120,9 +120,10 @@ class World:
 
 
 @contextmanager
-def running_world(home: Path) -> Iterator[World]:
+def running_world(home: Path, **environment: str) -> Iterator[World]:
     """Start a platform on free ports, listen to all its events, and stop it at the end."""
-    settings = {**TIDEMILL.environment, "TIDEMILL_RECORD_BATCH_SECONDS": str(RECORD_BATCH_SECONDS)}
+    batches = {"TIDEMILL_RECORD_BATCH_SECONDS": str(RECORD_BATCH_SECONDS)}
+    settings = {**TIDEMILL.environment, **batches, **environment}
     with Platform(home, replace(TIDEMILL.on_any_ports(), environment=settings)) as platform:
         platform.wait_ready(timeout_seconds=START_SECONDS)
         channel = grpc.insecure_channel(platform.addresses["broker"])

@@ -1,11 +1,12 @@
 {{/*
 How the components are wired; what a deployment may choose is in values.yaml.
 
-  ports      what it serves; the first is its main port
+  ports      what it serves; its main port is http, or grpc where it serves nothing else
   public     clients from outside the release may call its ports
   calls      components whose main port it calls
   addresses  settings that hold the main address of a component
   values     settings that hold a value of the chart
+  outside    it calls what networkPolicy.outside names
   google     it uses Google Cloud's APIs, or what stands in for them
   peers      port on which its pods call each other
   cluster    it calls Kubernetes itself
@@ -44,10 +45,13 @@ serving:
   google: true
   alone: true
 gateway:
-  ports: {http: 8080}
+  ports: {http: 8080, grpc: 8081}
   public: true
   calls: [serving, model-server]
   addresses: {SERVING_ADDRESS: serving}
+  values: {BUCKET_URL: bucketUrl}
+  google: true
+  outside: true
 model-server: {ports: {grpc: 8500}, calls: [], addresses: {}, google: true, alone: true}
 {{- end }}
 
@@ -57,5 +61,6 @@ model-server: {ports: {grpc: 8500}, calls: [], addresses: {}, google: true, alon
 {{/* The main port of a component: (list $ COMPONENT). */}}
 {{- define "tidemill.port" -}}
 {{- $components := include "tidemill.components" (first .) | fromYaml -}}
-{{- index $components (last .) "ports" | values | first -}}
+{{- $ports := index $components (last .) "ports" -}}
+{{- get $ports "http" | default (get $ports "grpc") -}}
 {{- end }}

@@ -39,6 +39,22 @@ serviceAccountName: {{ include "tidemill.name" . }}
 {{- $component := index (include "tidemill.components" (first .) | fromYaml) (last .) }}
 automountServiceAccountToken: {{ $component.cluster | default false }}
 enableServiceLinks: false
+{{- with (first .).Values.priorityClass }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- if not $component.alone }}
+# One node, or one zone, should not take all of them with it.
+topologySpreadConstraints:
+  {{- $labels := include "tidemill.selector" . }}
+  {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - maxSkew: 1
+    topologyKey: {{ $key }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- $labels | nindent 8 }}
+  {{- end }}
+{{- end }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532

@@ -105,7 +105,7 @@ def test_short_value_lists_repeat_their_last_value(
         ({"dtype": 4, "int_val": [256]}, "expected int_val to hold values of uint8"),
         ({"dtype": 8, "scomplex_val": [1, 2, 3]}, "expected scomplex_val to hold values of complex64"),
         ({"dtype": 7, "tensor_content": b"a"}, "expected strings in string_val"),
-        ({"dtype": 14}, "received DT_BFLOAT16"),
+        ({"dtype": 20}, "received DT_RESOURCE"),
         ({"dtype": 0}, "received DT_INVALID"),
         ({"dtype": 999}, "received data type 999"),
         ({"dtype": 1, "tensor_shape": {"unknown_rank": True}}, "unknown rank"),
@@ -120,17 +120,30 @@ def test_a_tensor_that_contradicts_itself_is_refused(fields: dict[str, Any], rea
         tensors.to_array(proto)
 
 
-@pytest.mark.parametrize("values", [np.array(["2020-01-01"], "M8[D]"), np.zeros(1, [("a", "f4")]), [1, None]])
+@pytest.mark.parametrize(
+    "values",
+    [np.array(["2020-01-01"], "M8[D]"), np.zeros(1, [("a", "f4")]), np.zeros(1, [("a", "f2")]), [1, None]],
+)
 def test_values_that_are_no_tensor_are_refused(values: Any) -> None:
     with pytest.raises(tensors.TensorError, match=r"expected (str|a bool)"):
         tensors.to_proto(values)
 
 
-def test_bfloat16_is_refused() -> None:
+def test_bfloat16_is_carried_as_its_bits() -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
+    values = np.array([[1, -2], [0.5, np.inf]], ml_dtypes.bfloat16)
 
-    with pytest.raises(tensors.TensorError, match="received dtype bfloat16"):
-        tensors.to_proto(np.zeros(1, ml_dtypes.bfloat16))
+    proto = tensors.to_proto(values)
+
+    assert (proto.dtype, proto.tensor_content) == (14, values.tobytes())
+    assert np.array_equal(tensors.to_array(proto).view(ml_dtypes.bfloat16), values)
+    assert tensors.to_proto(tensors.to_array(proto)) == proto
+
+
+def test_a_short_list_of_bfloat16_repeats_its_last_value() -> None:
+    proto = tfserving.TensorProto(dtype=14, half_val=[1, 2], tensor_shape={"dim": [{"size": 4}]})
+
+    assert tensors.to_array(proto).view(np.uint16).tolist() == [1, 2, 2, 2]
 
 
 @settings(max_examples=300)

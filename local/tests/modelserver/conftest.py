@@ -37,7 +37,10 @@ class Server:
 
 
 def save_half_plus(folder: Path, offset: float) -> None:
-    """y = x / 2 + offset, through every kind of signature; `parse` can fail, `spin` takes its time."""
+    """y = x / 2 + offset, through every kind of signature; `parse` can fail, `spin` takes its time.
+
+    `halve` is of floats of sixteen bits.
+    """
     module = tf.Module()
     module.offset = tf.Variable(float(offset))
 
@@ -58,12 +61,17 @@ def save_half_plus(folder: Path, offset: float) -> None:
     def spin(turns: Any) -> Any:
         return {"y": tf.while_loop(lambda turn: turn < turns, lambda turn: (turn + 1,), (tf.constant(0),))[0]}
 
+    def halve(half: Any, brain: Any) -> Any:
+        return {"half": half / 2, "brain": brain / 2}
+
     strings = tf.TensorSpec([None], tf.string)
+    short_floats = [tf.TensorSpec([None], tf.float16), tf.TensorSpec([None], tf.bfloat16)]
     signatures = {
         "serving_default": tf.function(predict, input_signature=[tf.TensorSpec([None], tf.float32)]),
         "classify_x": tf.function(classify, input_signature=[strings]),
         "regress_x": tf.function(regress, input_signature=[strings]),
         "parse": tf.function(parse, input_signature=[strings]),
+        "halve": tf.function(halve, input_signature=short_floats),
         "spin": tf.function(spin, input_signature=[tf.TensorSpec([], tf.int32)]),
     }
     tf.saved_model.save(module, str(folder), signatures=signatures)

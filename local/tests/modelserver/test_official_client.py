@@ -32,7 +32,7 @@ def with_examples(request: Any, signature: str, *values: float) -> Any:
     return request
 
 
-def test_predict(stub: Any) -> None:
+def test_predict_t30(stub: Any) -> None:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "zero"
     request.inputs["x"].CopyFrom(tf.make_tensor_proto([2.0, 3.0], tf.float32))
@@ -43,7 +43,7 @@ def test_predict(stub: Any) -> None:
     assert reply.model_spec.version.value == 1
 
 
-def test_classify(stub: Any) -> None:
+def test_classify_t30(stub: Any) -> None:
     request = with_examples(classification_pb2.ClassificationRequest(), "classify_x", 2, 4)
 
     reply = stub.Classify(request, timeout=10)
@@ -52,7 +52,7 @@ def test_classify(stub: Any) -> None:
     assert classes == [[("half", 1)], [("half", 2)]]
 
 
-def test_regress_with_a_context_shared_by_all_examples(stub: Any) -> None:
+def test_regress_with_a_context_shared_by_all_examples_t30(stub: Any) -> None:
     request = with_examples(regression_pb2.RegressionRequest(), "regress_x")
     source = request.input.example_list_with_context
     source.context.features.feature["x"].float_list.value.append(5)
@@ -61,7 +61,7 @@ def test_regress_with_a_context_shared_by_all_examples(stub: Any) -> None:
     assert [row.value for row in stub.Regress(request, timeout=10).result.regressions] == [2.5]
 
 
-def test_multi_inference(stub: Any) -> None:
+def test_multi_inference_t30(stub: Any) -> None:
     request = inference_pb2.MultiInferenceRequest()
     for signature, method in {"classify_x": CLASSIFY, "regress_x": REGRESS}.items():
         task = request.tasks.add(method_name=method)
@@ -94,7 +94,7 @@ def test_a_wrong_regress_is_refused(
     assert reason in str(failure.value.details())
 
 
-def test_metadata(stub: Any) -> None:
+def test_metadata_t30(stub: Any) -> None:
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "zero"
     signatures = get_model_metadata_pb2.SignatureDefMap()
@@ -104,7 +104,7 @@ def test_metadata(stub: Any) -> None:
     assert set(signatures.signature_def["regress_x"].inputs) == {"inputs"}
 
 
-def test_status(server: Any) -> None:
+def test_status_t30(server: Any) -> None:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "zero"
 

@@ -59,7 +59,7 @@ def test_answers_equal_the_saved_models_own_to_the_last_bit(
 
 
 @pytest.mark.parametrize("spec", [{}, {"version": {"value": 1}}, {"signature_name": "serving_default"}])
-def test_the_response_names_the_model_version_and_signature_that_answered(
+def test_the_response_names_the_model_version_and_signature_that_answered_t31(
     predict: Predict, spec: dict[str, Any]
 ) -> None:
     reply = predict("zero", {"x": np.array([1], np.float32)}, **spec)
@@ -85,6 +85,15 @@ def test_values_in_typed_lists_are_read_like_tensor_content(server: Any) -> None
     assert tensors.to_array(reply.outputs["y"]).tolist() == [2, 2, 2]
 
 
+def test_floats_of_sixteen_bits_are_carried_whole(predict: Predict) -> None:
+    inputs = {"half": np.array([3], np.float16), "brain": np.array([3], tf.bfloat16.as_numpy_dtype)}
+
+    outputs = arrays(predict("zero", inputs, signature_name="halve"))
+
+    assert outputs["half"].tolist() == [1.5]
+    assert outputs["brain"].view(tf.bfloat16.as_numpy_dtype).tolist() == [1.5]
+
+
 def test_more_than_grpcs_default_four_megabytes_go_through(predict: Predict) -> None:
     assert arrays(predict("zero", {"x": np.ones(2_000_000, np.float32)}))["y"].sum() == 1_000_000
 
@@ -93,41 +102,43 @@ X = {"x": np.array([1], np.float32)}
 MISSING = "Sent extra: {}. Missing but required: {colour}."
 REFUSED = {
     "no name": (("", X), {}, CODE.INVALID_ARGUMENT, "ModelSpec has no name specified."),
-    "unknown model": (("nope", X), {}, CODE.NOT_FOUND, "Servable not found for request: Latest(nope)"),
-    "failed model": (("corrupt", X), {}, CODE.NOT_FOUND, "Servable not found for request: Latest(corrupt)"),
-    "unknown version": (
+    "T5 unknown model": (("nope", X), {}, CODE.NOT_FOUND, "Servable not found for request: Latest(nope)"),
+    "T5 failed model": (
+        ("corrupt", X), {}, CODE.NOT_FOUND, "Servable not found for request: Latest(corrupt)",
+    ),
+    "T5 unknown version": (
         ("zero", X), {"version": {"value": 7}}, CODE.NOT_FOUND,
         "Servable not found for request: Specific(zero, 7)",
     ),
-    "unknown label": (
+    "T6 unknown label": (
         ("zero", X), {"version_label": "best"}, CODE.INVALID_ARGUMENT,
         "Unrecognized servable version label: best",
     ),
-    "unknown signature": (
+    "T21 unknown signature": (
         ("zero", X), {"signature_name": "other"}, CODE.FAILED_PRECONDITION,
         'Serving signature key "other" not found.',
     ),
-    "missing input": (
+    "T32 missing input": (
         ("keras", {"size": np.array([1], np.float32)}), {}, CODE.INVALID_ARGUMENT,
         "input size does not match signature: 1!=2 len({size}) != len({colour,size}). " + MISSING,
     ),
-    "other input": (
+    "T32 other input": (
         ("zero", {"z": np.array([1], np.float32)}), {}, CODE.INVALID_ARGUMENT,
         "input tensor alias not found in signature: z. Inputs expected to be in the set {x}.",
     ),
-    "other dtype": (
+    "T32 other dtype": (
         ("zero", {"x": np.array([1], np.float64)}), {}, CODE.INVALID_ARGUMENT,
         'expected input "x" to be DT_FLOAT of shape [-1], received DT_DOUBLE of shape [1]',
     ),
-    "other shape": (
+    "T32 other shape": (
         ("zero", {"x": np.array([[1]], np.float32)}), {}, CODE.INVALID_ARGUMENT,
         'expected input "x" to be DT_FLOAT of shape [-1], received DT_FLOAT of shape [1,1]',
     ),
-    "unknown output": (
+    "T32 unknown output": (
         ("zero", X, ("z",)), {}, CODE.INVALID_ARGUMENT,
         "output tensor alias not found in signature: z Outputs expected to be in the set {doubled,y}.",
     ),
-    "doubled output": (
+    "T32 doubled output": (
         ("zero", X, ("y", "y")), {}, CODE.INVALID_ARGUMENT, "duplicate output tensor alias: y",
     ),
 }  # fmt: skip
@@ -151,7 +162,7 @@ def test_an_error_of_the_model_itself_keeps_its_code_and_text(predict: Predict) 
     assert "could not correctly convert string: abc" in str(failure.value.details())
 
 
-def test_a_long_error_is_cut(predict: Predict) -> None:
+def test_a_long_error_is_cut_t13(predict: Predict) -> None:
     with pytest.raises(grpc.RpcError) as failure:
         predict("n" * 2000, X)
 
@@ -181,9 +192,17 @@ def test_metadata_has_the_signatures_of_the_model(server: Any) -> None:
 
 
 @pytest.mark.parametrize("fields", [[], ["signature_def", "graph"]])
-def test_metadata_of_another_kind_is_refused(server: Any, fields: list[str]) -> None:
+def test_metadata_of_another_kind_is_refused_t32(server: Any, fields: list[str]) -> None:
     request = tfserving.GetModelMetadataRequest(model_spec={"name": "keras"}, metadata_field=fields)
 
     with pytest.raises(grpc.RpcError) as failure:
         tfserving.PredictionServiceStub(server.channel).GetModelMetadata(request, timeout=10)
+    assert failure.value.code() is CODE.INVALID_ARGUMENT
+
+
+def test_bytes_that_are_no_message_are_an_invalid_argument_t30(server: Any) -> None:
+    predict = server.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+
+    with pytest.raises(grpc.RpcError, match="Error parsing message") as failure:
+        predict(b"\x0a\xff", timeout=10)
     assert failure.value.code() is CODE.INVALID_ARGUMENT

@@ -56,6 +56,12 @@ def test_a_slow_model_delays_neither_probes_nor_other_models(server: Any) -> Non
     assert seconds < 0.5
 
 
+def test_health_is_told_over_grpc_t33(server: Any) -> None:
+    check = health_pb2_grpc.HealthStub(server.channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+
+    assert check.status == health_pb2.HealthCheckResponse.SERVING
+
+
 def test_probes_answer(server: Any) -> None:
     assert (get(server, "/livez"), get(server, "/readyz")) == ("ok\n", "ok\n")
 
@@ -131,6 +137,17 @@ def test_a_wrong_configuration_file_stops_the_start(tmp_path: Path, text: str, r
 
     assert done.returncode == 1
     assert reason in done.stderr
+
+
+def test_a_unix_socket_is_as_good_as_a_port(models: Path, start: Callable[..., Any], tmp_path: Path) -> None:
+    socket = tmp_path / "models.sock"
+    with (
+        start("--model_name=m", f"--model_base_path={models / 'one'}", f"--grpc_socket_path={socket}"),
+        grpc.insecure_channel(f"unix:{socket}") as channel,
+    ):
+        reply = predict(channel, "m", "", x=np.zeros(1, np.float32))
+
+    assert tensors.to_array(reply.outputs["y"]).tolist() == [1]
 
 
 def test_a_taken_port_stops_the_start(server: Any) -> None:

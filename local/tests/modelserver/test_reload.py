@@ -114,7 +114,7 @@ def test_a_version_removed_from_disk_leaves(client: Client, put: Put, name: str)
     client.wait(name, {3: "AVAILABLE", 2: "END", 1: "AVAILABLE"})
 
 
-def test_policies_choose_versions(client: Client, put: Put, name: str) -> None:
+def test_policies_choose_versions_t34(client: Client, put: Put, name: str) -> None:
     base = str(put(1, 2, 3))
     client.reload({"name": name, "base_path": base, **policy(specific={"versions": [1, 3]})})
     client.wait(name, {3: "AVAILABLE", 1: "AVAILABLE"})
@@ -123,7 +123,7 @@ def test_policies_choose_versions(client: Client, put: Put, name: str) -> None:
     client.wait(name, {3: "AVAILABLE", 2: "AVAILABLE", 1: "END"})
 
 
-def test_labels_point_to_available_versions(client: Client, put: Put, name: str) -> None:
+def test_labels_point_to_available_versions_t34(client: Client, put: Put, name: str) -> None:
     base = str(put(1, 2))
     model = {"name": name, "base_path": base, **policy(all={})}
     client.reload(model)
@@ -143,7 +143,7 @@ def test_labels_point_to_available_versions(client: Client, put: Put, name: str)
     assert client.offset(name, version_label="stable") == (1, 1)
 
 
-def test_a_model_left_out_is_unloaded(client: Client, put: Put, name: str) -> None:
+def test_a_model_left_out_is_unloaded_t34(client: Client, put: Put, name: str) -> None:
     base = str(put(1))
     client.reload({"name": name, "base_path": base})
     client.reload()
@@ -266,7 +266,7 @@ def test_a_model_listed_twice_is_refused(client: Client) -> None:
         client.reload({"name": "m", "base_path": "/a"}, {"name": "m", "base_path": "/b"})
 
 
-def test_status_of_unknown_models_and_versions_is_not_found(client: Client, put: Put, name: str) -> None:
+def test_status_of_unknown_models_and_versions_is_not_found_t5(client: Client, put: Put, name: str) -> None:
     client.reload({"name": name, "base_path": str(put(1))})
     request = tfserving.GetModelStatusRequest(model_spec={"name": name, "version": {"value": 9}})
 
@@ -322,7 +322,16 @@ def warm_up_with(folder: Path, *requests: tfserving.PredictRequest) -> None:
             writer.write(tfserving.PredictionLog(predict_log={"request": request}).SerializeToString())
 
 
-def test_a_model_is_offered_only_after_its_warm_up_requests(
+def test_warm_up_has_a_thousand_records_at_most_t36(client: Client, put: Put, name: str) -> None:
+    base = put(1)
+    right = tfserving.PredictRequest(inputs={"x": tensors.to_proto(np.zeros(1, np.float32))})
+    warm_up_with(base / "1", *[right] * 1001)
+
+    with pytest.raises(grpc.RpcError, match=r"Number of warmup records exceeds the maximum \(1000\)"):
+        client.reload({"name": name, "base_path": str(base)})
+
+
+def test_a_model_is_offered_only_after_its_warm_up_requests_t36(
     client: Client, put: Put, name: str, tmp_path: Path
 ) -> None:
     base = put(1)

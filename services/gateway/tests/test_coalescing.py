@@ -5,13 +5,18 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import numpy as np
 import pytest
 from gateways import is_ready, running_gateway, wait_until
 from tiny_models import Arrays, Serving, TinyModel, route, running_model_server, running_serving
+
+from tidemill_gateway.coalescing import CALLS_AT_ONCE, Lane, Waiting
+from tidemill_gateway.joining import RowForm
+from tidemill_gateway.routes import Target
+from tidemill_gateway.signatures import Signature
 
 REQUESTS = 40
 DOUBLE = {"x": "DT_FLOAT"}, {"y": "DT_FLOAT"}
@@ -115,13 +120,13 @@ def test_outputs_that_are_not_row_by_row_are_not_divided() -> None:
 
 
 def test_a_request_has_no_more_time_because_others_joined_it() -> None:
-    with gateway_of(Doubling(seconds=1.5), predict_timeout_seconds=0.5) as url:
+    with gateway_of(Doubling(seconds=3), predict_timeout_seconds=0.5) as url:
         began = time.monotonic()
         replies = ask_at_once(url, [{"instances": [n]} for n in range(REQUESTS)])
         seconds = time.monotonic() - began
 
     assert {reply.status_code for reply in replies} == {504}
-    assert seconds < 1.5
+    assert seconds < 3
 
 
 def test_callers_who_leave_take_nothing_from_those_who_stay() -> None:
@@ -155,3 +160,67 @@ def test_joining_can_be_switched_off() -> None:
         ask_at_once(url, [{"instances": [n]} for n in range(REQUESTS)])
 
     assert model.calls == [1] * REQUESTS
+
+
+def test_a_second_call_leaves_when_as_many_wait_as_the_first_took() -> None:
+    model = Doubling(seconds=0.3)
+    with gateway_of(model) as url:
+        ask_at_once(url, [{"instances": [n]} for n in range(REQUESTS)])
+
+    assert len(model.calls) <= 6
+
+
+@pytest.mark.parametrize(
+    ("waiting", "calls", "now", "leaves"),
+    [
+        pytest.param(0, 0, 9.0, False, id="nothing to send"),
+        pytest.param(1, 0, 9.0, True, id="alone"),
+        pytest.param(19, 1, 9.0, False, id="fewer than are on their way"),
+        pytest.param(20, 1, 9.0, True, id="as many as are on their way"),
+        pytest.param(1, 1, 10.0, True, id="few, for long enough"),
+        pytest.param(99, CALLS_AT_ONCE, 99.0, False, id="enough calls on their way"),
+    ],
+)
+def test_a_call_leaves_when_it_is_worth_it_or_others_take_long(
+    waiting: int, calls: int, now: float, *, leaves: bool
+) -> None:
+    key = Target("x", "m", 1), "s", RowForm()
+    lane = Lane(key, Signature("s", {}), calls=calls, under_way=20 * calls, patient_until=10.0)
+
+    async def alone() -> NoReturn:
+        raise AssertionError("expected nobody to be asked")
+
+    async def may_send() -> bool:
+        answer = asyncio.get_running_loop().create_future()
+        lane.waiting.extend([Waiting([1], 1, 99.0, (), alone, answer)] * waiting)
+        return lane.may_send(now)
+
+    assert asyncio.run(may_send()) is leaves
+
+
+def test_tensors_are_joined_as_rows_are() -> None:
+    model = Doubling()
+    bodies = [
+        {"inputs": [{"name": "x", "shape": [2], "datatype": "FP32", "data": [n, n + 1]}]}
+        for n in range(REQUESTS)
+    ]
+    with gateway_of(model) as url:
+        replies = ask_at_once(url.replace("/v1/models/m:predict", "/v2/models/m/infer"), bodies)
+
+    answers = [reply.json()["outputs"][0]["data"] for reply in replies]
+    assert answers == [[2.0 * n, 2.0 * n + 2] for n in range(REQUESTS)]
+    assert len(model.calls) < REQUESTS / 2
+    assert sum(model.calls) == 2 * REQUESTS
+
+
+def test_a_tensor_that_is_wrong_spoils_nobody_elses_answer() -> None:
+    data = [float(n) if n % 10 else -1.0 for n in range(REQUESTS)]
+    bodies = [{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [x]}]} for x in data]
+    with gateway_of(Doubling()) as url:
+        replies = ask_at_once(url.replace("/v1/models/m:predict", "/v2/models/m/infer"), bodies)
+
+    for x, reply in zip(data, replies, strict=True):
+        if x < 0:
+            assert reply.status_code == 400
+        else:
+            assert reply.json()["outputs"][0]["data"] == [2 * x]

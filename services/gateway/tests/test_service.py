@@ -97,6 +97,7 @@ def test_the_process_serves_tells_its_state_and_stops_in_order(
         settings = {
             "TIDEMILL_BUCKET_URL": "file:///nowhere",
             "TIDEMILL_REST_PORT": str(rest),
+            "TIDEMILL_GRPC_PORT": "0",
             "TIDEMILL_METRICS_PORT": str(ops),
             "TIDEMILL_SERVING_ADDRESS": serving.address,
         }

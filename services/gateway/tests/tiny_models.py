@@ -2,7 +2,8 @@
 
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_contracts import tensors, tfserving
-from tidemill_contracts.pb.routes_pb2 import Route, RouteTable, WatchRequest
+from tidemill_contracts.pb.routes_pb2 import (
+    GatewayReport,
+    Graph,
+    Observed,
+    ReportReply,
+    Route,
+    RouteTable,
+    WatchRequest,
+)
 from tidemill_contracts.pb.routes_pb2_grpc import RoutesServicer, add_RoutesServicer_to_server
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -21,12 +30,16 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class TinyModel:
-    """A model in numpy. `inputs` and `outputs` map aliases to TensorFlow types."""
+    """A model in numpy. `inputs` and `outputs` map aliases to TensorFlow types.
+
+    A tensor has one open dimension, unless `shapes` has another for it; None: of unknown rank.
+    """
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     run: Callable[[Arrays], Arrays]
     signatures: tuple[str, ...] = ("serving_default",)
+    shapes: Mapping[str, tuple[int, ...] | None] = field(default_factory=dict)
 
 
 def half_plus(addend: float) -> TinyModel:
@@ -53,8 +66,30 @@ def flights() -> TinyModel:
     return TinyModel({"carrier": "DT_STRING", "distance": "DT_FLOAT", "night": "DT_BOOL"}, outputs, run)
 
 
-def echo(type_name: str) -> TinyModel:
-    return TinyModel({"x": type_name}, {"y": type_name}, lambda inputs: {"y": inputs["x"]})
+def echo(type_name: str, shape: tuple[int, ...] | None = (-1,)) -> TinyModel:
+    shapes = {"x": shape, "y": shape}
+    return TinyModel({"x": type_name}, {"y": type_name}, lambda inputs: {"y": inputs["x"]}, shapes=shapes)
+
+
+def explained() -> TinyModel:
+    """a + 10 b + 100, which its signature `explain` explains; the other one has the same outputs."""
+
+    def run(inputs: Arrays) -> Arrays:
+        attributions = np.stack([inputs["a"], inputs["b"] * 10], axis=1)
+        features = np.broadcast_to(np.array([b"a", b"b"], object), attributions.shape)
+        baseline = np.full(len(attributions), 100, np.float32)
+        answer = attributions.sum(axis=1) + baseline
+        return {"answer": answer, "attributions": attributions, "baseline": baseline, "features": features}
+
+    outputs = {
+        "answer": "DT_FLOAT",
+        "attributions": "DT_FLOAT",
+        "baseline": "DT_FLOAT",
+        "features": "DT_STRING",
+    }
+    pairs = {"attributions": (-1, 2), "features": (-1, 2)}
+    signatures = ("serving_default", "explain")
+    return TinyModel({"a": "DT_FLOAT", "b": "DT_FLOAT"}, outputs, run, signatures, pairs)
 
 
 def answering(outputs: Arrays) -> TinyModel:
@@ -124,7 +159,7 @@ class ModelServer:
                 for alias, type_name in types.items():
                     side[alias].name = f"{alias}:0"
                     side[alias].dtype = tfserving.DataType.Value(type_name)
-                    side[alias].tensor_shape.dim.add(size=-1)
+                    _declare(side[alias].tensor_shape, model.shapes.get(alias, (-1,)))
         response = tfserving.GetModelMetadataResponse(model_spec=request.model_spec)
         response.metadata["signature_def"].Pack(definitions)
         return response
@@ -154,6 +189,12 @@ class ModelServer:
         return model
 
 
+def _declare(message: Any, shape: tuple[int, ...] | None) -> None:
+    message.unknown_rank = shape is None
+    for size in shape or ():
+        message.dim.add(size=size)
+
+
 def _total(example: Any) -> float:
     total = 0.0
     for feature in example.features.feature.values():
@@ -163,16 +204,23 @@ def _total(example: Any) -> float:
 
 
 class Serving(RoutesServicer):
-    """Publishes route tables as serving does: the last one at once, then every change."""
+    """Publishes route tables as serving does: the last one at once, then every change.
+
+    Keeps what is reported; with `reports_fail` a report is kept and then not answered, as if the connection
+    had broken.
+    """
 
     def __init__(self) -> None:
         self.address = ""
+        self.reports: list[GatewayReport] = []
+        self.reports_fail = False
         self._table: RouteTable | None = None
         self._watchers: list[queue.SimpleQueue[RouteTable | None]] = []
 
-    def publish(self, *routes: Route, revision: int | None = None) -> None:
+    def publish(self, *routes: Route, revision: int | None = None, graphs: Iterable[Graph] = ()) -> None:
         last = self._table.revision if self._table else 0
-        self._table = RouteTable(revision=last + 1 if revision is None else revision, routes=routes)
+        number = last + 1 if revision is None else revision
+        self._table = RouteTable(revision=number, routes=routes, graphs=graphs)
         for watcher in self._watchers:
             watcher.put(self._table)
 
@@ -184,6 +232,24 @@ class Serving(RoutesServicer):
         self._watchers.append(changes)
         while table := changes.get():
             yield table
+
+    def Report(self, request: GatewayReport, context: Any) -> ReportReply:  # noqa: N802
+        self.reports.append(request)
+        if self.reports_fail:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
+        return ReportReply()
+
+    def observed(self, version: int) -> list[Observed]:
+        """Return what was reported of a version, each report once."""
+        reports = {(report.gateway, report.number): report for report in self.reports}
+        return [each for report in reports.values() for each in report.observed if each.version == version]
+
+    def codes(self, version: int) -> Counter[str]:
+        """Sum up the reported codes of a version."""
+        codes: Counter[str] = Counter()
+        for each in self.observed(version):
+            codes.update(each.codes)
+        return codes
 
 
 @contextmanager
@@ -219,7 +285,7 @@ def running_serving(serving: Serving, address: str = "127.0.0.1:0") -> Iterator[
         yield serving
 
 
-def route(server: ModelServer, model: str, stable: int, canary: int | None = None) -> Route:
+def route(server: ModelServer, model: str, stable: int, canary: int | None = None, **fields: Any) -> Route:
     labels = {"stable": stable} | ({} if canary is None else {"canary": canary})
     return Route(
         model=model,
@@ -227,4 +293,5 @@ def route(server: ModelServer, model: str, stable: int, canary: int | None = Non
         stable_version=stable,
         loaded_versions=set(labels.values()),
         labels=labels,
+        **fields,
     )

@@ -18,11 +18,11 @@ from tidemill_contracts.event import EventData
 from tidemill_contracts.events import DatasetIngested, DropQuarantined
 from tidemill_contracts.manifest import SpanManifest
 from tidemill_contracts.notification import ObjectFinalized, to_message
-from tidemill_ingest.handlers import Ingest, on_objects
+from tidemill_ingest.handlers import Ingest
 from tidemill_runtime.consumer import Message
 from tidemill_runtime.folder import FolderStore
 from tidemill_runtime.logs import configure_logging
-from tidemill_runtime.telling import Cause, Teller
+from tidemill_runtime.telling import Cause, Teller, on_objects
 
 SPEC = b"metadata: {name: people}\nspec: {label: late, validation: {maxRejectedShare: 0.5}}"
 SECRETS: Mapping[str, str] = {

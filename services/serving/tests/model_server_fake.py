@@ -26,6 +26,8 @@ class FakeModelServer:
         self.labels: dict[str, dict[str, int]] = {}
         self.reloads = 0
         self.refuse_next = False
+        # How often a version is still called ended, as after it was unloaded, before it is there.
+        self.still_ended: dict[tuple[str, int], int] = {}
         self._server = grpc.server(ThreadPoolExecutor(8))
         self._server.add_generic_rpc_handlers(
             (tfserving.prediction_service_handlers(self), tfserving.model_service_handlers(self))
@@ -65,12 +67,14 @@ class FakeModelServer:
         name = request.model_spec.name
         if name not in self.versions:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
-        available = self._available(name)
+        available = {version for version in self._available(name) if not self._is_late(name, version)}
         statuses = [
             tfserving.ModelVersionStatus(
                 version=version,
                 state=States.Value("AVAILABLE" if version in available else "END"),
-                status={} if version in available else {"error_code": 3, "error_message": "corrupt"},
+                status={}
+                if (name, version) in self.models
+                else {"error_code": 3, "error_message": "corrupt"},
             )
             for version in self.versions[name]
         ]
@@ -84,6 +88,11 @@ class FakeModelServer:
             )
         output = self.models[name, version](to_array(request.inputs["x"]))
         return tfserving.PredictResponse(outputs={"y": to_proto(np.asarray(output, np.float32))})
+
+    def _is_late(self, name: str, version: int) -> bool:
+        looks = self.still_ended.get((name, version), 0)
+        self.still_ended[name, version] = max(0, looks - 1)
+        return looks > 0
 
     def _available(self, name: str) -> set[int]:
         return {version for version in self.versions.get(name, set()) if (name, version) in self.models}

@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import pytest
 from model_server_fake import FakeModelServer
+from serving_world import Feedback, blessed
 
-from tidemill_contracts import layout
-from tidemill_contracts.event import Event, EventData
-from tidemill_contracts.events import ModelBlessed, ModelDeployed, ModelWithdrawn
-from tidemill_contracts.manifest import GoldenPredictions, ModelManifest
+from tidemill_contracts.event import EventData
+from tidemill_contracts.events import ModelDeployed, ModelWithdrawn
 from tidemill_contracts.pb.routes_pb2 import Route, WatchRequest
 from tidemill_contracts.pb.routes_pb2_grpc import RoutesStub, add_RoutesServicer_to_server
 from tidemill_runtime.consumer import RetryLater
 from tidemill_runtime.folder import FolderStore
+from tidemill_serving.assembly import assemble
 from tidemill_serving.handlers import Deploy
 from tidemill_serving.model_server import ModelServer
 from tidemill_serving.releases import Releases
@@ -44,58 +43,13 @@ def board() -> RouteBoard:
 @pytest.fixture
 def releases(store: FolderStore, server: FakeModelServer, board: RouteBoard) -> Iterator[Releases]:
     client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=1)
-    yield Releases(store, client, board)
+    yield assemble(store, client, board, Feedback()).releases
     client.close()
 
 
 @pytest.fixture
 def deploy(store: FolderStore, releases: Releases) -> Deploy:
     return Deploy(store, releases)
-
-
-def blessed(
-    store: FolderStore, version: int, *, factor: float = 2.0, answer: float | None = None, pipeline: str = "m"
-) -> Event:
-    """Store a model whose golden rows say y = factor * x, and the event that blessed it."""
-    manifest = ModelManifest(
-        pipeline=pipeline,
-        version=version,
-        model_id=f"id-{version}",
-        dataset=version,
-        dataset_id="d",
-        spec_digest="s",
-        family="deep",
-        metrics={"roc_auc": 0.7},
-        candidates={},
-        champion=None,
-        champion_metrics=None,
-        blessed=True,
-        reasons=(),
-        golden=GoldenPredictions(inputs={"x": (1.0, 2.0)}, outputs={"y": (factor, answer or 2 * factor)}),
-        trained_at=datetime.now(UTC),
-        tracking={},
-    )
-    store.write(layout.model_manifest(pipeline, manifest.model_id), manifest.model_dump_json().encode())
-    data = ModelBlessed(
-        pipeline=pipeline,
-        version=version,
-        model_id=manifest.model_id,
-        dataset=version,
-        dataset_id="d",
-        family="deep",
-        metrics={},
-        champion=None,
-        seconds=1,
-    )
-    return Event(
-        type="dev.tidemill.model.blessed.v1",
-        source="/test",
-        subject=data.subject,
-        data=data,
-        id=f"event-{version}",
-        time=datetime.now(UTC),
-        correlation_id="c",
-    )
 
 
 def one(events: Iterator[EventData]) -> EventData:
@@ -254,7 +208,7 @@ def test_a_restarted_serving_process_shows_the_same_routes(
     board = RouteBoard()
     client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=1)
 
-    Releases(store, client, board).reconcile()
+    assemble(store, client, board, Feedback()).releases.reconcile()
 
     client.close()
     assert shown(board)[0].stable_version == 1
@@ -264,7 +218,7 @@ def test_a_watching_gateway_gets_the_table_and_every_change(
     store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
 ) -> None:
     control = grpc.server(ThreadPoolExecutor(2))
-    add_RoutesServicer_to_server(RoutesService(board), control)
+    add_RoutesServicer_to_server(RoutesService(board, lambda _: None), control)
     port = control.add_insecure_port("127.0.0.1:0")
     control.start()
     server.models["m", 1] = server.models["m", 2] = double

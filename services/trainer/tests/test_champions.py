@@ -1,10 +1,15 @@
 """Rules of comparing with a champion: its answers are brought into the form of the candidates'."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from card_world import a_champion
 
-from tidemill_trainer.champions import comparable
+from tidemill_contracts import layout
+from tidemill_runtime.objects import open_store
+from tidemill_runtime.sequence import Sequence
+from tidemill_trainer.champions import comparable, find_champion
 from tidemill_trainer.objective import Objective
 
 BINARY = Objective(task="binary", metric="roc_auc")
@@ -32,3 +37,22 @@ def test_numbers_that_mean_something_else_are_not_compared(width: int) -> None:
     answers = np.ones((4, width) if width else 4, np.float32)
 
     assert comparable(answers, a_champion(), QUANTILES) is None
+
+
+def test_a_model_that_serving_took_back_is_no_champion(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    for model_id in ("first", "second"):
+        version = Sequence(store, layout.MODEL_SEQUENCE, "p").allocate(model_id)
+        changes = {"pipeline": "p", "model_id": model_id, "version": version, "blessed": True}
+        manifest = a_champion().model_copy(update=changes)
+        store.write(layout.model_manifest("p", model_id), manifest.model_dump_json().encode())
+    newest = find_champion(store, "p")
+    taken_back = b'{"pipeline": "p", "withdrawn": {"2": {"code": "slow", "message": "too slow"}}}'
+    store.write(layout.deployment("p"), taken_back)
+
+    champion = find_champion(store, "p")
+
+    assert newest is not None
+    assert newest.model_id == "second"
+    assert champion is not None
+    assert champion.model_id == "first"

@@ -11,7 +11,6 @@ from tidemill_contracts.training_spec import Resources, Training
 from tidemill_runtime.folder import FolderStore
 from tidemill_trainer import sampling
 from tidemill_trainer.data import load_dataset, read_manifest
-from tidemill_trainer.preprocessing.plan import MAX_WORDS
 from tidemill_trainer.sampling import are_chosen, sampled, share_to_read
 
 
@@ -66,7 +65,3 @@ def test_without_a_budget_no_more_rows_are_read_than_can_be_learned_soon(
 
     assert share_to_read(manifest, profile, Training()) == pytest.approx(0.25)
     assert share_to_read(manifest, profile, Training(budget="10m")) == 1
-
-
-def test_a_text_counts_as_many_words_as_models_read() -> None:
-    assert sampling.MAX_WORDS == MAX_WORDS

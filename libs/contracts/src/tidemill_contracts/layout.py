@@ -5,10 +5,15 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
+from urllib.parse import quote
 
 DROPS = "drops/"
 RECORDS = "records/"
 UPLOADS = "uploads/"
+GRAPHS = "graphs/"
+PREDICTIONS = "predictions/"
+FEEDBACK = "feedback/"
 SPAN_SEQUENCE = "spans"
 # Spans that became the newest of a dataset version: later files are held against the last of them.
 ACCEPTED_SPANS = "accepted"
@@ -164,3 +169,33 @@ def model_card(pipeline: str, model_id: str, file: str) -> str:
 def deployment(pipeline: str) -> str:
     """What serving wants of the model server for one pipeline."""
     return f"deployments/{pipeline}.json"
+
+
+def observations(pipeline: str) -> str:
+    """What gateways saw of the versions of one pipeline's model, while one of them is released."""
+    return f"observations/{pipeline}.json"
+
+
+def prediction_log(pipeline: str, hour: str, file: str) -> str:
+    """Predictions that a gateway wrote down, of one hour of UTC such as `2026-01-02T03`."""
+    return f"{PREDICTIONS}{quote(pipeline, safe='')}/{hour}/{file}"
+
+
+def feedback(pipeline: str, hour: str, file: str) -> str:
+    """Feedback on predictions, of the hour of UTC in which it came."""
+    return f"{FEEDBACK}{quote(pipeline, safe='')}/{hour}/{file}"
+
+
+def hour_of(milliseconds: int) -> str:
+    """Name the hour of UTC of a time since 1970, as the names of predictions and feedback have it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H")
+
+
+def graph_spec(graph: str) -> str:
+    """An inference graph, as its author wrote it."""
+    return f"{GRAPHS}{graph}.yaml"
+
+
+def graph_status(graph: str) -> str:
+    """Whether serving gives a graph to gateways, and why not."""
+    return f"graph-status/{graph}.json"

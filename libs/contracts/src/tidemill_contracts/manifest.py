@@ -132,6 +132,12 @@ class ModelManifest(ProfileModel):
     decision_threshold: float | None = None
 
 
+class Withdrawals(ProfileModel):
+    """What others than serving may know of a deployment: the versions that must not serve."""
+
+    withdrawn: dict[int, Reason] = Field(default={})
+
+
 def content_id(*parts: str) -> str:
     """Address content or a piece of work by what determines it: 16 hexadecimal digits of SHA-256."""
     digest = hashlib.sha256()

@@ -7,7 +7,7 @@ laptop and a custom resource on Kubernetes.
 import hashlib
 import re
 import reprlib
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -22,10 +22,11 @@ from tidemill_contracts.training_spec import Blessing, Training
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 PipelineName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Document = TypeVar("Document", bound=SpecModel)
 
 
 class InvalidSpec(ValueError):
-    """The text is no pipeline spec; the message lists each field with what was expected and received."""
+    """The text is no pipeline or graph; the message lists each field with what was expected and received."""
 
 
 class Split(SpecModel):
@@ -151,6 +152,11 @@ class Pipeline(SpecModel):
 
 def parse_pipeline(text: str | bytes) -> Pipeline:
     """Read a pipeline from YAML or JSON; raise InvalidSpec naming every wrong field."""
+    return read_spec(text, Pipeline)
+
+
+def read_spec(text: str | bytes, kind: type[Document]) -> Document:
+    """Read a document of a kind from YAML or JSON; raise InvalidSpec naming every wrong field."""
     try:
         document = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
@@ -158,7 +164,7 @@ def parse_pipeline(text: str | bytes) -> Pipeline:
     if not isinstance(document, dict):
         raise InvalidSpec(f"expected a mapping with metadata and spec, received {reprlib.repr(document)}")
     try:
-        return Pipeline.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         problems = (_problem(detail) for detail in error.errors(include_url=False))
         raise InvalidSpec("; ".join(problems)) from error

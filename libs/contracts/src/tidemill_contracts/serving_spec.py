@@ -74,7 +74,11 @@ class Rollout(SpecModel):
 class Fallback(SpecModel):
     """What answers, marked as such, when a version fails or is too slow."""
 
-    previous: bool = Field(default=True, description="The version that was stable before, or still is.")
+    previous: bool = Field(
+        default=True,
+        description="The version that was stable before. Behind one that is being released the stable one "
+        "always stands.",
+    )
     answer: dict[str, Any] | None = Field(
         default=None, description="Value of every output, for each row, when no version answers."
     )

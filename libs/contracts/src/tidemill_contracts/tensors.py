@@ -3,6 +3,9 @@
 Fixed-size types are written as `tensor_content`, strings as `string_val`. Reading also accepts the typed
 lists (`float_val`, `half_val`, ...) under TensorFlow's rule: a list shorter than the shape repeats its last
 value, and an empty one means zeros.
+
+numpy has no bfloat16: its 16 bits are carried as items of the dtype `V2`, which has no arithmetic. Arrays of
+`ml_dtypes.bfloat16` can be written as they are, and what was read can be viewed as such.
 """
 
 from collections.abc import Iterable
@@ -27,12 +30,14 @@ _TYPES = {
     "i8": (9, "int64_val"),
     "b1": (10, "bool_val"),
     "u2": (17, "int_val"),
+    "V2": (14, "half_val"),
     "c16": (18, "dcomplex_val"),
     "f2": (19, "half_val"),
     "u4": (22, "uint32_val"),
     "u8": (23, "uint64_val"),
 }
 _NUMPY_TYPES = {number: (np.dtype(code), field) for code, (number, field) in _TYPES.items()}
+BFLOAT16_BITS = np.dtype("V2")
 _STRING = 7
 _MAX_RANK = 64
 _MAX_ELEMENTS = 2**58
@@ -48,20 +53,20 @@ def to_proto(values: ArrayLike) -> tfserving.TensorProto:
     """Return the values as a TensorProto of the same dtype and shape.
 
     Numeric and bool arrays of any layout; strings as `str` (sent as UTF-8) or `bytes`, in arrays of any kind.
-    Raises TensorError for other dtypes, such as bfloat16, dates or structures.
+    Raises TensorError for other dtypes, such as dates or structures.
     """
     array = np.asarray(values)
+    shape = {"dim": [{"size": size} for size in array.shape]}
     if array.dtype.kind in "OSU":
-        proto = tfserving.TensorProto(dtype=_STRING, string_val=map(_to_bytes, array.ravel().tolist()))
+        strings = _all_bytes(array.ravel().tolist())
+        proto = tfserving.TensorProto(dtype=_STRING, string_val=strings, tensor_shape=shape)
     else:
         code = array.dtype.str[1:]
-        if code not in _TYPES:
+        if code not in _TYPES or array.dtype.names:
             raise TensorError(f"expected a bool, numeric or string array, received dtype {array.dtype}")
-        native = array.astype(array.dtype.newbyteorder("="), copy=False)
-        proto = tfserving.TensorProto(dtype=_TYPES[code][0], tensor_content=native.tobytes())
-    for size in array.shape:
-        proto.tensor_shape.dim.add().size = size
-    proto.tensor_shape.SetInParent()
+        native = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+        number = _TYPES[code][0]
+        proto = tfserving.TensorProto(dtype=number, tensor_content=native.tobytes(), tensor_shape=shape)
     return proto
 
 
@@ -87,6 +92,13 @@ def dtype_name(number: int) -> str:
     return names[number].name if number in names else f"data type {number}"
 
 
+def _all_bytes(items: list[Any]) -> list[bytes]:
+    kinds = set(map(type, items))
+    if kinds == {str}:
+        return [item.encode() for item in items]
+    return items if kinds == {bytes} else [_to_bytes(item) for item in items]
+
+
 def _to_bytes(item: object) -> bytes:
     if isinstance(item, bytes):
         return item
@@ -98,7 +110,9 @@ def _to_bytes(item: object) -> bytes:
 def _shape(proto: tfserving.TensorProto) -> tuple[int, ...]:
     if proto.tensor_shape.unknown_rank:
         raise TensorError("expected a tensor with a known shape, received one of unknown rank")
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    if len(shape) == 1 and 0 <= shape[0] <= _MAX_ELEMENTS:
+        return shape
     if len(shape) > _MAX_RANK or min(shape, default=0) < 0 or prod(filter(None, shape)) > _MAX_ELEMENTS:
         raise TensorError(f"expected a shape that an array can have, received {list(shape)}")
     return shape
@@ -134,7 +148,8 @@ def _filled(values: NDArray[Any], count: int, dtype: np.dtype[Any]) -> NDArray[A
         raise TensorError(f"expected at most {count} values for the shape, received {len(values)}")
     if count * dtype.itemsize > MAX_FILLED_BYTES:
         raise TensorError(f"expected {count} values for the shape, received {len(values)}")
-    last = values[-1] if len(values) else (b"" if dtype.hasobject else dtype.type(0))
-    whole = np.full(count, last, dtype)
+    whole = np.full(count, b"", dtype) if dtype.hasobject else np.zeros(count, dtype)
+    if len(values):
+        whole[len(values) :] = values[-1]
     whole[: len(values)] = values
     return whole

@@ -5,6 +5,7 @@ Locally they are created at start; on Google Cloud the resources in `k8s/` decla
 
 from dataclasses import dataclass
 
+from tidemill_contracts import layout
 from tidemill_contracts.event import EventData
 from tidemill_contracts.events import (
     TYPE_NAMES,
@@ -34,13 +35,22 @@ def _of_types(*types: type[EventData]) -> str:
     return " OR ".join(f'attributes."ce-type" = "{TYPE_NAMES[data]}"' for data in types)
 
 
-INGEST = Subscription("tidemill-ingest", OBJECTS_TOPIC, 'attributes.eventType = "OBJECT_FINALIZE"')
+def _of_objects(*prefixes: str) -> str:
+    has_prefix = " OR ".join(f'hasPrefix(attributes.objectId, "{prefix}")' for prefix in prefixes)
+    return f'attributes.eventType = "OBJECT_FINALIZE" AND ({has_prefix})'
+
+
+INGEST = Subscription("tidemill-ingest", OBJECTS_TOPIC, _of_objects(layout.DROPS))
 TRANSFORM = Subscription("tidemill-transform", EVENTS_TOPIC, _of_types(DatasetIngested, RetrainRequested))
+PREDICTIONS = Subscription(
+    "tidemill-predictions", OBJECTS_TOPIC, _of_objects(layout.PREDICTIONS, layout.FEEDBACK)
+)
 LEDGER = Subscription("tidemill-ledger", EVENTS_TOPIC)
 TRAINER = Subscription("tidemill-trainer", EVENTS_TOPIC, _of_types(DatasetTransformed))
 SERVING = Subscription("tidemill-serving", EVENTS_TOPIC, _of_types(ModelBlessed))
+QUALITY = Subscription("tidemill-quality", OBJECTS_TOPIC, PREDICTIONS.filter)
 DEAD_LETTERS = Subscription("tidemill-dead-letters", DEAD_LETTER_TOPIC, dead_letters=False)
-SUBSCRIPTIONS = (INGEST, TRANSFORM, LEDGER, TRAINER, SERVING, DEAD_LETTERS)
+SUBSCRIPTIONS = (INGEST, TRANSFORM, PREDICTIONS, LEDGER, TRAINER, SERVING, QUALITY, DEAD_LETTERS)
 
 ACK_DEADLINE_SECONDS = 60
 RETRY_BACKOFF_SECONDS = (1, 60)

@@ -6,7 +6,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import REGISTRY, make_wsgi_app
+from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
 
 Check = Callable[[], None]
 
@@ -26,12 +26,19 @@ class OpsServer:
     Args:
         live: Checks that raise when the process can only be helped by a restart.
         ready: Checks that raise when something the service needs does not answer.
+        registry: What /metrics shows.
     """
 
     def __init__(
-        self, host: str, port: int, *, live: Mapping[str, Check], ready: Mapping[str, Check]
+        self,
+        host: str,
+        port: int,
+        *,
+        live: Mapping[str, Check],
+        ready: Mapping[str, Check],
+        registry: CollectorRegistry = REGISTRY,
     ) -> None:
-        self._metrics = make_wsgi_app(REGISTRY)
+        self._metrics = make_wsgi_app(registry)
         self._checks = {"/livez": live, "/readyz": ready}
         self._server = make_server(host, port, self._answer, _Server, _QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="ops", daemon=True)

@@ -21,6 +21,21 @@ class ServiceSettings(BaseSettings):
     shutdown_seconds: float = Field(default=10, gt=0, description="Time that work in hand has to finish.")
 
 
+class TracingSettings(BaseSettings):
+    """The settings of a process that requests go through."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDEMILL_", frozen=True, extra="ignore")
+
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^ ]+$",
+        description="Where traces go, by OTLP over HTTP: http://collector:4318; unset: there are none.",
+    )
+    trace_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of requests traced, where the caller does not decide."
+    )
+
+
 class StorageSettings(ServiceSettings):
     """The settings of a service that works on the bucket."""
 

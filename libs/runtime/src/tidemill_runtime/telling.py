@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from google.cloud.pubsub_v1 import PublisherClient
 from google.cloud.pubsub_v1.types import BatchSettings
 
-from tidemill_contracts import topology
+from tidemill_contracts import notification, topology
 from tidemill_contracts.event import Event, EventData, InvalidEvent, event_id, from_message, to_message
 from tidemill_contracts.events import EVENT_TYPES, TYPE_NAMES
+from tidemill_contracts.notification import ObjectFinalized
 from tidemill_runtime.consumer import Message, Rejected
 
 PUBLISH_TIMEOUT_SECONDS = 30
@@ -73,6 +74,23 @@ def on_events(handlers: Mapping[type[EventData], EventHandler], teller: Teller) 
             teller.tell(data, Cause(event.correlation_id, event.id, event.data_classification))
 
     return handle
+
+
+def on_objects(
+    handle: Callable[[ObjectFinalized], Iterable[EventData]], teller: Teller
+) -> Callable[[Message], None]:
+    """Make a message handler of bucket notifications; each object starts a correlation of its own."""
+
+    def receive(message: Message) -> None:
+        try:
+            new = notification.from_message(message.data, message.attributes)
+        except InvalidEvent as error:
+            raise Rejected("invalid-notification", str(error)) from error
+        correlation_id = event_id("drop", f"{new.bucket}/{new.name}/{new.generation}")
+        for data in handle(new):
+            teller.tell(data, Cause(correlation_id))
+
+    return receive
 
 
 def publisher_client() -> PublisherClient:

@@ -46,6 +46,10 @@ class Scanner:
         """Return every object's name and stamp; files that vanish meanwhile are left out."""
         return dict(self._walk(self._root / self._prefix, self._prefix))
 
+    def covers(self, name: str) -> bool:
+        """Say whether a scan would find this object, were it there."""
+        return name.startswith(self._prefix)
+
     def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, Stamp]]:
         try:
             entries = list(os.scandir(folder))

@@ -16,6 +16,7 @@ import google_crc32c
 from tidemill_contracts import layout
 from tidemill_contracts.notification import ObjectFinalized, to_message
 from tidemill_local.bucket.announced import Announced
+from tidemill_local.bucket.hours import HourScanner
 from tidemill_local.bucket.scanning import Scanner, Stamp, stamp_of
 from tidemill_local.bucket.settling import Settling
 from tidemill_runtime.logs import get_logger
@@ -39,22 +40,30 @@ class Sent(NamedTuple):
 
 
 class Watcher:
-    """Announces every new generation of every object below `drops/`, at least once."""
+    """Announces every new generation of every drop, prediction log and feedback, at least once."""
 
     def __init__(self, root: Path, announced: Announced, publish: Publish, *, settle_seconds: float) -> None:
         self._root = root
         self._announced = announced
         self._publish = publish
-        self._scanner = Scanner(root, layout.DROPS)
+        self._scanners = (
+            Scanner(root, layout.DROPS),
+            HourScanner(root, layout.PREDICTIONS),
+            HourScanner(root, layout.FEEDBACK),
+        )
         self._settling = Settling(settle_seconds)
         self._in_flight: dict[str, Sent] = {}
 
     def turn(self, now_seconds: float) -> None:
         """Look once: record what was published, and publish what is complete and new. Does not wait."""
         self.collect()
-        found = self._scanner.scan()
-        for name in [name for name in self._announced.names() if name not in found]:
-            self._announced.forget(name)
+        found: dict[str, Stamp] = {}
+        for scanner in self._scanners:
+            found |= scanner.scan()
+        absent = [name for name in self._announced.names() if name not in found]
+        for name in absent:
+            if any(scanner.covers(name) for scanner in self._scanners):
+                self._announced.forget(name)
         pending = {name: stamp for name, stamp in found.items() if self._is_new(name, stamp)}
         complete = self._settling.complete(pending, now_seconds)
         for name in islice(complete, MAX_IN_FLIGHT - len(self._in_flight)):

@@ -19,7 +19,10 @@ from typer.core import TyperGroup
 from tidemill_local.cli.answers import Format, show_answer
 from tidemill_local.cli.data_app import data_app
 from tidemill_local.cli.errors import CommandFailed
+from tidemill_local.cli.graph_app import graph_app
+from tidemill_local.cli.key_app import key_app
 from tidemill_local.cli.options import HOME, HomeOption, console
+from tidemill_local.cli.release_app import release_app
 from tidemill_local.supervisor.home import AlreadyRunning, NotRunning
 from tidemill_local.supervisor.platform import StartFailed
 
@@ -45,6 +48,9 @@ app = typer.Typer(
 
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
 app.add_typer(data_app, name="data")
+app.add_typer(graph_app, name="graph")
+app.add_typer(key_app, name="key")
+app.add_typer(release_app)
 
 
 @app.command()

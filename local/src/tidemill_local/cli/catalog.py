@@ -43,6 +43,18 @@ EVENTS = _columns(
     TIMESTAMPTZ="time published_at",
 )
 DEAD_LETTERS = _columns(VARCHAR="message_id code reason subscription attributes data", TIMESTAMPTZ="time")
+PREDICTIONS = _columns(
+    VARCHAR="pipeline prediction_id variant signature protocol code inputs outputs",
+    BIGINT="row version",
+    DOUBLE="seconds",
+    TIMESTAMPTZ="predicted_at",
+)
+FEEDBACK = _columns(
+    VARCHAR="pipeline prediction_id label variant",
+    BIGINT="row version",
+    DOUBLE="reward",
+    TIMESTAMPTZ="said_at received_at predicted_at",
+)
 
 VIEWS = {
     "datasets": """
@@ -78,15 +90,26 @@ VIEWS = {
             reasons, model_id, dataset_id, spec_digest
         FROM {models}""",
 }
-# Where a row may lie twice, the one stored first counts.
+# Where a row may lie twice, the one stored first counts; of feedback, what was said last.
 LEDGER = {
     "events": """
         SELECT data ->> 'pipeline' AS pipeline, * FROM {rows}
         QUALIFY row_number() OVER (PARTITION BY source, id ORDER BY published_at) = 1""",
     "dead_letters": """
         SELECT * FROM {rows} QUALIFY row_number() OVER (PARTITION BY message_id ORDER BY time) = 1""",
+    "predictions": """
+        SELECT * FROM {rows}
+        QUALIFY row_number() OVER (PARTITION BY prediction_id, "row" ORDER BY predicted_at) = 1""",
+    "feedback": """
+        SELECT * FROM {rows} QUALIFY 1 = row_number() OVER (
+            PARTITION BY prediction_id, "row" ORDER BY said_at DESC, received_at DESC)""",
 }
-LEDGER_COLUMNS: Mapping[str, Columns] = {"events": EVENTS, "dead_letters": DEAD_LETTERS}
+LEDGER_COLUMNS: Mapping[str, Columns] = {
+    "events": EVENTS,
+    "dead_letters": DEAD_LETTERS,
+    "predictions": PREDICTIONS,
+    "feedback": FEEDBACK,
+}
 
 
 @contextmanager

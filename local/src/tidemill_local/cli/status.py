@@ -44,8 +44,13 @@ def process_table(processes: Iterable[tuple[ProcessState, str | None]]) -> Table
         good = reason is None
         mark = Text("✓" if good else "…", style="green" if good else "yellow")
         state = Text(process.state if good else f"{process.state}: {reason}", style="" if good else "yellow")
-        table.add_row(mark, process.name, state, str(process.restarts or ""), Text(process.address))
+        table.add_row(mark, process.name, state, str(process.restarts or ""), _address(process))
     return table
+
+
+def _address(process: ProcessState) -> Text:
+    grpc = process.grpc_address and f"\ngRPC on {process.grpc_address}"
+    return Text(process.address + grpc)
 
 
 def event_table(title: str, entries: Iterable[Entry], *, show_header: bool = True) -> Table:

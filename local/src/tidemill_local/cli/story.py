@@ -12,12 +12,15 @@ from tidemill_contracts.events import (
     DatasetTransformed,
     DropDeduplicated,
     DropQuarantined,
+    FeedbackReceived,
     ModelBlessed,
     ModelDeployed,
     ModelRejected,
     ModelSuperseded,
     ModelWithdrawn,
+    PredictionLogged,
     Reason,
+    ReleaseStepped,
     RetrainRequested,
     TrialFinished,
 )
@@ -61,8 +64,10 @@ def tell(data: EventData) -> Line:
             return _of_training(data)
         case ModelBlessed() | ModelRejected():
             return _of_verdict(data)
-        case ModelDeployed() | ModelWithdrawn():
+        case ModelDeployed() | ReleaseStepped() | ModelWithdrawn():
             return _of_serving(data)
+        case PredictionLogged() | FeedbackReceived():
+            return _of_recording(data)
     raise TypeError(f"expected one of Tidemill's events, received {type(data).__name__}")
 
 
@@ -127,13 +132,39 @@ def _of_training(data: TrialFinished | CandidateTrained | ModelSuperseded) -> Li
             return Line("train", text, data.seconds, Outcome.NOTHING_NEW)
 
 
-def _of_serving(data: ModelDeployed | ModelWithdrawn) -> Line:
-    if isinstance(data, ModelDeployed):
+def _of_serving(data: ModelDeployed | ReleaseStepped | ModelWithdrawn) -> Line:
+    match data:
+        case ModelDeployed():
+            return Line("deploy", _deployed(data), data.seconds, Outcome.SERVED)
+        case ReleaseStepped():
+            text = f"version {data.version} answers {_percent(data.share)} of requests, step {data.step + 1}"
+            return Line("deploy", text, data.seconds)
+        case ModelWithdrawn():
+            text = f"version {data.version} withdrawn: {_reasons([data.reason])}"
+            if data.answers or data.failures:
+                text += f"; it answered {data.answers:,} requests and failed {data.failures:,}"
+            return Line("deploy", text, data.seconds, Outcome.REFUSED)
+
+
+def _of_recording(data: PredictionLogged | FeedbackReceived) -> Line:
+    stage = "log" if isinstance(data, PredictionLogged) else "feedback"
+    return Line(stage, f"{data.rows:,} predictions of {data.pipeline}", data.seconds)
+
+
+def _deployed(data: ModelDeployed) -> str:
+    if data.label == "stable":
         replaced = f", in place of version {data.replaces}" if data.replaces else ""
-        text = f"version {data.version} answers requests{replaced}"
-        return Line("deploy", text, data.seconds, Outcome.SERVED)
-    text = f"version {data.version} withdrawn: {_reasons([data.reason])}"
-    return Line("deploy", text, data.seconds, Outcome.REFUSED)
+        return f"version {data.version} answers requests{replaced}"
+    how = (
+        f"is asked in the shadow of version {data.replaces}"
+        if data.label == "shadow"
+        else f"answers {_percent(data.share)} of requests beside version {data.replaces}, {data.label}"
+    )
+    return f"version {data.version} {how}; how it does: tidemill release {data.pipeline}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
 
 
 def _of_verdict(data: ModelBlessed | ModelRejected) -> Line:

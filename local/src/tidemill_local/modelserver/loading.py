@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from tidemill_local.modelserver.batching import Batching
 from tidemill_local.modelserver.errors import StatusError
 from tidemill_local.modelserver.metrics import LOADS
 from tidemill_local.modelserver.routes import load_saved_model
@@ -11,11 +12,15 @@ from tidemill_local.modelserver.warmup import warm_up
 from tidemill_runtime.logs import get_logger
 
 
-def load_servable(name: str, number: int, folder: Path, threads: int) -> Servable:
+def load_servable(
+    name: str, number: int, folder: Path, threads: int, batching: Batching | None = None
+) -> Servable:
     """Load one version and replay its warm-up requests. Blocks; raises StatusError with the reason."""
     started = time.monotonic()
     try:
         route, model = load_saved_model(folder, threads)
+        if batching:
+            model, threads = batching.batched(model), batching.request_threads
         servable = Servable(name, number, model, threads)
         try:
             warmed = warm_up(servable, folder)

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Options:
 
     port: int
     host: str
+    grpc_socket_path: Path | None
     model_config_file: Path | None
     model_name: str
     model_base_path: str
@@ -21,6 +23,8 @@ class Options:
     max_num_load_retries: int
     load_retry_interval_micros: int
     allow_version_labels_for_unavailable_models: bool
+    enable_batching: bool
+    batching_parameters_file: Path | None
     shutdown_seconds: float
     log_format: str
 
@@ -30,6 +34,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser = ArgumentParser(prog="modelserver", description=__doc__)
     parser.add_argument("--port", type=int, default=8500, help="gRPC port; 0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--grpc_socket_path", type=Path, help="Unix socket to listen on as well")
     parser.add_argument("--model_config_file", type=Path, help="ModelServerConfig as text")
     parser.add_argument("--model_name", default="default", help="ignored with --model_config_file")
     parser.add_argument("--model_base_path", default="", help="ignored with --model_config_file")
@@ -38,10 +43,19 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1)
     parser.add_argument("--max_num_load_retries", type=int, default=5)
     parser.add_argument("--load_retry_interval_micros", type=int, default=1_000_000)
-    parser.add_argument("--allow_version_labels_for_unavailable_models", action="store_true")
+    switch: dict[str, Any] = {"nargs": "?", "const": True, "default": False, "type": _truth}
+    parser.add_argument("--allow_version_labels_for_unavailable_models", **switch)
+    parser.add_argument("--enable_batching", **switch, help="join concurrent requests")
+    parser.add_argument("--batching_parameters_file", type=Path, help="BatchingParameters as text")
     parser.add_argument("--shutdown_seconds", type=float, default=10, help="time to finish work in hand")
     parser.add_argument("--log_format", choices=("json", "text"), default="json")
     return Options(**vars(parser.parse_args([_underscored(argument) for argument in arguments])))
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError(f"expected true or false, got {text}")
+    return text.lower() in ("true", "1")
 
 
 def _underscored(argument: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import grpc
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from tidemill_contracts import tensors, tfserving
@@ -12,6 +13,7 @@ from tidemill_local.modelserver.saved_model import Arrays, Signature, TensorSpec
 from tidemill_local.modelserver.servable import Servable
 
 DEFAULT_SIGNATURE = "serving_default"
+BFLOAT16 = tf.bfloat16.as_numpy_dtype
 
 
 def predict(servable: Servable, request: tfserving.PredictRequest) -> tfserving.PredictResponse:
@@ -60,7 +62,7 @@ def _decoded(alias: str, tensor: tfserving.TensorProto, spec: TensorSpec) -> NDA
         except tensors.TensorError as error:
             raise invalid(f"tensor parsing error: {alias}: {error}") from error
         if _fits(array.shape, spec.shape):
-            return array
+            return array.view(BFLOAT16) if array.dtype == tensors.BFLOAT16_BITS else array
     raise invalid(
         f'expected input "{alias}" to be {tensors.dtype_name(spec.dtype)} of shape {_shape(spec.shape)}, '
         f"received {tensors.dtype_name(tensor.dtype)} of shape "

@@ -14,15 +14,21 @@ import tensorflow as tf
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from tidemill_contracts import tfserving
+from tidemill_local.modelserver.batching import Batching
+from tidemill_local.modelserver.batching_options import BatchingOptions, read_batching_file
 from tidemill_local.modelserver.catalog import Catalog, ModelsUnavailable
+from tidemill_local.modelserver.errors import invalid
 from tidemill_local.modelserver.loading import load_servable
 from tidemill_local.modelserver.model_config import ModelConfig
 from tidemill_local.modelserver.options import Options
 from tidemill_local.modelserver.servable import Servable
 from tidemill_local.modelserver.served_model import LoadPolicy
 from tidemill_local.modelserver.services import ModelServicer, PredictionServicer
+from tidemill_local.modelserver.tracing import TracedCalls
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.ops import OpsServer
+from tidemill_runtime.settings import TracingSettings
+from tidemill_runtime.tracing import open_tracing
 
 LOOP_TURN_SECONDS = 5
 GRPC_OPTIONS = [
@@ -79,10 +85,13 @@ def _settle_tensorflow(threads: int) -> None:
 def _load_policy(options: Options, stack: AsyncExitStack) -> LoadPolicy:
     # One at a time, as in TensorFlow Serving: loading is where memory peaks.
     loader = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="loader"))
+    batching = _batching(options)
 
     async def load(name: str, number: int, folder: Path) -> Servable:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(loader, load_servable, name, number, folder, options.threads)
+        return await loop.run_in_executor(
+            loader, load_servable, name, number, folder, options.threads, batching
+        )
 
     return LoadPolicy(
         load=load,
@@ -92,10 +101,22 @@ def _load_policy(options: Options, stack: AsyncExitStack) -> LoadPolicy:
     )
 
 
+def _batching(options: Options) -> Batching | None:
+    file = options.batching_parameters_file
+    if not options.enable_batching:
+        if file:
+            raise invalid("--batching_parameters_file supplied without also turning on --enable_batching")
+        return None
+    return Batching(read_batching_file(file) if file else BatchingOptions())
+
+
 async def _start_grpc(
     options: Options, catalog: Catalog, probe: health.aio.HealthServicer, stack: AsyncExitStack
 ) -> str:
-    server = grpc.aio.server(options=GRPC_OPTIONS)
+    tracing = open_tracing("modelserver", TracingSettings())
+    if tracing is not None:
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
+    server = grpc.aio.server(interceptors=[TracedCalls(tracing)] if tracing else (), options=GRPC_OPTIONS)
     server.add_generic_rpc_handlers(
         (
             tfserving.prediction_service_handlers(PredictionServicer(catalog)),
@@ -104,6 +125,8 @@ async def _start_grpc(
     )
     health_pb2_grpc.add_HealthServicer_to_server(probe, server)
     port = server.add_insecure_port(f"{options.host}:{options.port}")
+    if options.grpc_socket_path is not None:
+        server.add_insecure_port(f"unix:{options.grpc_socket_path}")
     await server.start()
     stack.push_async_callback(server.stop, options.shutdown_seconds)
     return f"{options.host}:{port}"

@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from tidemill_contracts import tfserving
+from tidemill_contracts.descriptor_pools import Undecodable
 from tidemill_local.modelserver.catalog import Catalog
 from tidemill_local.modelserver.errors import StatusError, invalid
 from tidemill_local.modelserver.examples import classify, multi_inference, regress
@@ -36,6 +37,7 @@ def reporting(handle: Handle) -> Callable[[Any, Any, Context], Awaitable[Any]]:
     @wraps(handle)
     async def handled(servicer: Any, request: Any, context: Context) -> Any:
         try:
+            _check_decoded(request)
             return await handle(servicer, request)
         except StatusError as error:
             code, details = error.code, error.message
@@ -122,6 +124,11 @@ class ModelServicer:
     async def HandleReloadConfigRequest(self, request: tfserving.ReloadConfigRequest) -> Any:
         await self._catalog.reload(from_message(request.config))
         return tfserving.ReloadConfigResponse(status={})
+
+
+def _check_decoded(request: Any) -> None:
+    if isinstance(request, Undecodable):
+        raise invalid(request.reason)
 
 
 def _find(catalog: Catalog, spec: tfserving.ModelSpec) -> Servable:

@@ -15,6 +15,7 @@ class Process:
         after: Processes that must be ready before this one starts.
         uses: Processes that must not be stopped before this one.
         address: Where people find it, empty when they need not.
+        grpc_address: Where it speaks gRPC beside that, empty where it does not.
         secrets: Environment variables, each with the name of the home's secret that it holds.
     """
 
@@ -25,6 +26,7 @@ class Process:
     after: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     address: str = ""
+    grpc_address: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
 
     def resolved(self, shared: Mapping[str, str], places: Mapping[str, Any]) -> "Process":
@@ -36,6 +38,7 @@ class Process:
             environment={name: value.format(**places) for name, value in environment.items()},
             ready_url=self.ready_url and self.ready_url.format(**places),
             address=self.address.format(**places),
+            grpc_address=self.grpc_address.format(**places),
         )
 
 

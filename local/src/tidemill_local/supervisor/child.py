@@ -103,6 +103,7 @@ class Child:
             ready_url=self.process.ready_url,
             detail=self.detail,
             ready_seconds=self.ready_seconds,
+            grpc_address=self.process.grpc_address,
         )
 
     def _run(self) -> None:

@@ -35,6 +35,7 @@ class ProcessState:
     ready_url: str | None
     detail: str
     ready_seconds: float | None
+    grpc_address: str = ""
 
 
 @dataclass(frozen=True)

@@ -94,16 +94,20 @@ GATEWAY = Process(
     environment={
         "TIDEMILL_METRICS_PORT": "{port[gateway_metrics]}",
         "TIDEMILL_REST_PORT": "{port[gateway]}",
+        "TIDEMILL_GRPC_PORT": "{port[gateway_grpc]}",
     },
     ready_url="http://{host}:{port[gateway_metrics]}/readyz",
     uses=("serving", "model-server"),
     address="http://{host}:{port[gateway]}",
+    grpc_address="{host}:{port[gateway_grpc]}",
+    secrets={"TIDEMILL_PREDICTION_KEY": "prediction-key"},
 )
 
 TIDEMILL = Blueprint(
     processes=(BROKER, MODEL_SERVER, BOOTSTRAP, TRAINER, TRANSFORM, INGEST, BUCKET, SERVING, GATEWAY),
     ports={
         "gateway": 8080,
+        "gateway_grpc": 8081,
         "ingest": 8082,
         "model_server": 8500,
         "serving": 8510,

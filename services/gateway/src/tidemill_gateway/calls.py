@@ -1,27 +1,28 @@
 """One inference request on its way through the gateway, whatever protocol carried it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tidemill_gateway.paths import ModelRef
-from tidemill_gateway.routes import Target
 
 UNKNOWN = "__unknown__"
 
 Arrays = Mapping[str, NDArray[Any]]
 Metadata = Sequence[tuple[str, str]]
+Headers = Mapping[bytes, bytes]
 
 
 @dataclass(slots=True)
 class Call:
     """What is asked of which model until when; what is not known at first is filled in on the way.
 
-    `deadline` is of the loop's clock. `key` is what a sticky split goes by, empty without one. `metadata`
-    goes on to model servers. `model`, `version`, `signature` and `variant` are for metrics: names that no
-    route or model knows stay `UNKNOWN`. `fallback` says which fallback answered, empty when none did.
+    `deadline` is of the loop's clock. `metadata` goes on to model servers. `headers` are the caller's, names
+    in lower case: a sticky split looks there for its key. `model`, `version`, `signature` and `variant` are
+    for metrics: names that no route or model knows stay `UNKNOWN`. `fallback` says which fallback answered,
+    empty when none did; `prediction_id` is what feedback must name, empty when there can be none.
     """
 
     ref: ModelRef
@@ -30,34 +31,29 @@ class Call:
     id: str
     deadline: float
     metadata: Metadata = ()
-    key: str = ""
+    headers: Headers = field(default_factory=dict)
     model: str = UNKNOWN
     version: str = ""
     signature: str = UNKNOWN
     variant: str = ""
     fallback: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which version answers a call. `spare` is asked when it fails, None: nothing else answers."""
-
-    target: Target
-    variant: str = ""
-    spare: Target | None = None
+    prediction_id: str = ""
+    cache: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One request's rows in a call of a model that may hold others': `begin` to `end` of every array.
 
-    Requests that did not ask row by row have a call of their own, and all of it.
+    Requests that did not ask row by row have a call of their own, and all of it. Requests of one call share
+    its `outputs`, the same object. `seconds` is what the call took, without waiting for it.
     """
 
     inputs: Arrays
     outputs: Arrays
     begin: int = 0
     end: int | None = None
+    seconds: float = 0.0
 
     def rows_of(self, arrays: Arrays) -> Arrays:
         """Return this request's rows."""

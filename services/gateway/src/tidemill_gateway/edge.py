@@ -1,24 +1,30 @@
-"""Where REST requests come in and go out: identity, time, errors and measures, the same for every API.
-
-No framework stands between the socket and the prediction here: it would cost more than the rest.
-"""
+"""What is the same for every REST API: identity, admission, time, errors and measures of a request."""
 
 import asyncio
-import re
+import logging
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from starlette.types import Receive, Scope, Send
-
-from tidemill_gateway.bodies import BodyTooLarge, read_body
-from tidemill_gateway.calls import Call, Metadata
+from tidemill_contracts.api_keys import Role
+from tidemill_gateway.bodies import ArrivingBody, BodyMemory, BodyTooLarge, unpacked
+from tidemill_gateway.call_headers import answer_headers, passed_on, request_id
+from tidemill_gateway.calls import UNKNOWN, Call, Headers
 from tidemill_gateway.errors import Code, Refused
+from tidemill_gateway.identities import Identities
 from tidemill_gateway.metrics import observe_request
 from tidemill_gateway.paths import NO_MODEL
+from tidemill_gateway.protection.deadlines import time_left
+from tidemill_gateway.protection.guard import FREE, Admission, Guard
+from tidemill_gateway.protection.origins import check_preflight
+from tidemill_gateway.protection.overload import Overloaded
+from tidemill_gateway.protection.refusals import refusal_headers
+from tidemill_gateway.protection.turnstile import Turn, Turnstile, plain_target
+from tidemill_gateway.protection.wiring import Protection
+from tidemill_gateway.tracing import begin_request, end_request
 from tidemill_runtime.logs import get_logger
+from tidemill_runtime.tracing import Tracing
 
 STATUS_BY_CODE: Mapping[Code, int] = {
     Code.OK: 200,
@@ -40,33 +46,55 @@ STATUS_BY_CODE: Mapping[Code, int] = {
     Code.DATA_LOSS: 500,
 }
 STATUS_OF_LARGE_BODY = 413
+SILENT_SECONDS = 1.0
+# How many of the largest bodies there may be at once.
+LARGE_BODIES = 16
 
-Headers = Mapping[bytes, bytes]
-
-_CORS = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"POST, GET"),
-    (b"access-control-allow-headers", b"Content-Type"),
-]
-_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_LOGGER = logging.getLogger("tidemill")
 
 
 @dataclass(slots=True)
 class RestRequest:
-    """One request. `path` is percent-encoded, without the query; header names are in lower case."""
+    """One request. `path` is percent-encoded, without the query; header names are in lower case.
+
+    `began` is of the performance counter; neither it nor the call's deadline counts the time for the body.
+    """
 
     method: str
     path: str
     query: bytes
     headers: Headers
     call: Call
-    receive: Receive
+    arriving: ArrivingBody
     max_body_bytes: int
+    guard: Guard
+    began: float
+    admission: Admission | None = None
+
+    def admit(self, role: Role, model: str | None = None, *, predicts: bool = False) -> None:
+        """Ask the guard, before anything is done; `model` None: about no model. Raises Refused.
+
+        What an API does not ask for is left to administrators.
+        """
+        self.admission = self.guard.admit(self.headers.get, role, model, predicts=predicts)
 
     async def body(self) -> bytes:
-        """Return the body, unpacked; raises Refused."""
-        return await read_body(self.receive, self.headers, self.max_body_bytes)
+        """Return the body, unpacked, as soon as it is here; raises Refused."""
+        if self.admission is None:
+            self.admit(Role.ADMIN)
+        if not self.arriving.is_whole:
+            await self._arrival()
+        return unpacked(await self.arriving.read(), self.headers, self.max_body_bytes)
+
+    async def _arrival(self) -> None:
+        admission, self.admission = self.admission or FREE, None
+        waited = -time.perf_counter()
+        with admission.suspended():
+            await self.arriving.read()
+        self.admission = admission
+        waited += time.perf_counter()
+        self.began += waited
+        self.call.deadline += waited
 
 
 @dataclass(slots=True)
@@ -96,92 +124,142 @@ class RestApi(Protocol):
 
 
 class Edge:
-    """The ASGI endpoint of all APIs."""
+    """Answers the requests of all APIs; of a body, `max_body_bytes` are read, in `body_seconds`."""
 
     def __init__(
         self,
         apis: Sequence[RestApi],
         *,
+        protection: Protection,
         timeout_seconds: float,
         max_body_bytes: int,
-        allow_all_origins: bool,
+        body_seconds: float,
+        tracing: Tracing | None = None,
     ) -> None:
         self._apis = apis
+        self._tracing = tracing
+        self._guard = protection.guard
         self._timeout_seconds = timeout_seconds
-        self._max_body_bytes = max_body_bytes
-        self._headers = _CORS if allow_all_origins else []
+        self.max_body_bytes = max_body_bytes
+        self.body_seconds = body_seconds
+        self.body_memory = BodyMemory(LARGE_BODIES * max_body_bytes)
+        self.draining = protection.draining
+        self._origins = protection.origins
+        self._identities = Identities()
+        self._silent_until = 0.0
+        self.turnstile = Turnstile()
 
-    def api_of(self, scope: Scope) -> RestApi | None:
+    def api_of(self, path: str) -> RestApi | None:
         """Return the API that a request is for, None when it is for none of them."""
-        if scope["type"] != "http":
-            return None
-        return next((api for api in self._apis if api.serves(scope["path"])), None)
+        for api in self._apis:
+            if api.serves(path):
+                return api
+        return None
 
-    async def answer(self, api: RestApi, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever goes wrong is an answer too."""
-        begin = time.perf_counter()
-        request = self._request(api, scope, receive)
+    async def answer(
+        self, api: RestApi, method: str, target: bytes, headers: Headers, body: ArrivingBody
+    ) -> Reply:
+        """Answer a request as it came over the wire; whatever goes wrong is an answer too.
+
+        `target` is the path with its query. When the caller leaves, cancel.
+        """
+        request = self._request(api, method, target, headers, body)
         call = request.call
+        span = begin_request(self._tracing, call, f"{method} {api.name}") if self._tracing else None
         try:
             reply = await self._reply(api, request)
+        except Overloaded as refusal:
+            reply = _refusal(api, refusal)
+            if call.model != UNKNOWN:
+                self._keep(target, refusal, call, reply)
         except Refused as refusal:
             reply = _refusal(api, refusal)
+        except asyncio.CancelledError:
+            reply = _refusal(api, Refused(Code.CANCELLED, "The request was cancelled"))
         except Exception:  # noqa: BLE001 - the process boundary: a fault must not cost the caller an answer
             get_logger().exception("request-failed", request_id=call.id)
             message = f"Internal error, logged with request id {call.id}"
             reply = _refusal(api, Refused(Code.INTERNAL, message))
-        await self._send(reply, call, send)
-        seconds = time.perf_counter() - begin
-        if request.method == "POST":
+        self._complete(reply, call)
+        seconds = time.perf_counter() - request.began
+        if request.admission is not None:
+            request.admission.release(seconds, reply.code)
+        if method == "POST":
             observe_request(call, reply.code, seconds)
-        log = get_logger().warning if reply.status >= 500 else get_logger().debug
-        log("request", path=scope["path"], code=reply.code, request_id=call.id, seconds=seconds)
+        if span is not None:
+            end_request(span, call, reply.code)
+        if reply.status >= 500 or _LOGGER.isEnabledFor(logging.DEBUG):
+            self._log(request, reply, seconds)
+        return reply
 
-    def _request(self, api: RestApi, scope: Scope, receive: Receive) -> RestRequest:
-        headers: Headers = dict(scope["headers"])
+    def _log(self, request: RestRequest, reply: Reply, seconds: float) -> None:
+        if reply.code is Code.UNAVAILABLE:
+            # Whatever it is, it happens to all at once; metrics count them.
+            if request.began < self._silent_until:
+                return
+            self._silent_until = request.began + SILENT_SECONDS
+        log = get_logger().warning if reply.status >= 500 else get_logger().debug
+        log("request", path=request.path, code=reply.code, request_id=request.call.id, seconds=seconds)
+
+    def refuse_at_once(self, data: bytes) -> bytes | None:
+        """Return the answer to a whole request for which there is no place, as others heard; None: go on."""
+        target = plain_target(data)
+        turn = self.turnstile.turn(target) if target is not None else None
+        if turn is None:
+            return None
+        observe_request(turn.call, Code.UNAVAILABLE, 0)
+        return b"%b%b%b" % (turn.begin, self._identities.next().encode(), turn.end)
+
+    def _keep(self, target: bytes, refusal: Overloaded, call: Call, reply: Reply) -> None:
+        told = [*reply.headers, *self._origins.headers({}), (b"content-type", reply.content_type)]
+        lines = b"".join([b"%b: %b\r\n" % header for header in told])
+        begin = b"HTTP/1.1 503 Service Unavailable\r\n%btidemill-request-id: " % lines
+        end = b"\r\ncontent-length: %d\r\n\r\n%b" % (len(reply.body), reply.body)
+        self.turnstile.keep(target, Turn(refusal, call, begin, end))
+
+    def _request(
+        self, api: RestApi, method: str, target: bytes, headers: Headers, body: ArrivingBody
+    ) -> RestRequest:
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
-        call = Call(NO_MODEL, "rest", api.name, _request_id(headers), deadline, _metadata(headers))
-        path = scope["raw_path"].decode("latin-1")
+        call = Call(
+            NO_MODEL,
+            "rest",
+            api.name,
+            request_id(headers, self._identities),
+            deadline,
+            passed_on(headers),
+            headers,
+        )
+        path, _, query = target.partition(b"?")
         return RestRequest(
-            scope["method"], path, scope["query_string"], headers, call, receive, self._max_body_bytes
+            method,
+            path.decode("latin-1"),
+            query,
+            headers,
+            call,
+            body,
+            self.max_body_bytes,
+            self._guard,
+            time.perf_counter(),
         )
 
     async def _reply(self, api: RestApi, request: RestRequest) -> Reply:
         if request.method == "OPTIONS":
-            return _preflight(request.headers)
-        return await api.answer(request)
+            check_preflight(request.headers)
+            return Reply(b"")
+        call = request.call
+        call.deadline += time_left(request.headers.get, self._timeout_seconds) - self._timeout_seconds
+        reply = await api.answer(request)
+        if request.admission is None:
+            request.admit(Role.ADMIN)
+        return reply
 
-    async def _send(self, reply: Reply, call: Call, send: Send) -> None:
-        headers = [
-            (b"content-type", reply.content_type),
-            (b"content-length", b"%d" % len(reply.body)),
-            (b"tidemill-request-id", call.id.encode()),
-            *self._headers,
-            *reply.headers,
-        ]
-        if call.version and reply.code is Code.OK:
-            headers.append((b"tidemill-model-version", call.version.encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
-
-
-def _request_id(headers: Headers) -> str:
-    given = headers.get(b"tidemill-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _metadata(headers: Headers) -> Metadata:
-    traceparent = headers.get(b"traceparent", b"")
-    return (("traceparent", traceparent.decode()),) if _TRACEPARENT.fullmatch(traceparent) else ()
-
-
-def _preflight(headers: Headers) -> Reply:
-    if headers.get(b"origin", b"").startswith((b"http://", b"https://")):
-        return Reply(b"")
-    raise Refused(Code.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
+    def _complete(self, reply: Reply, call: Call) -> None:
+        reply.headers.extend(answer_headers(call, is_answered=reply.code is Code.OK))
+        reply.headers.extend(self._origins.headers(call.headers))
 
 
 def _refusal(api: RestApi, refusal: Refused) -> Reply:
     is_large = isinstance(refusal, BodyTooLarge)
     status = STATUS_OF_LARGE_BODY if is_large else STATUS_BY_CODE[refusal.code]
-    return Reply(api.error_body(refusal.message), refusal.code, status)
+    return Reply(api.error_body(refusal.message), refusal.code, status, headers=refusal_headers(refusal))

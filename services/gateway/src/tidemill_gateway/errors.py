@@ -27,17 +27,35 @@ class Code(StrEnum):
     DATA_LOSS = "DATA_LOSS"
 
 
+# What is the fault of whoever was asked. The other codes may be the caller's.
+FAULTS = frozenset(
+    {
+        Code.ABORTED,
+        Code.CANCELLED,
+        Code.DATA_LOSS,
+        Code.DEADLINE_EXCEEDED,
+        Code.INTERNAL,
+        Code.UNAVAILABLE,
+        Code.UNKNOWN,
+    }
+)
+
+
 class Refused(Exception):
     """The request has no answer; `message` is for the caller.
 
     `retry_after_seconds` says when asking again may help, None where it would not or nobody knows.
+    `reason` is for programs, where the code does not say enough: a few words with hyphens.
     """
 
-    def __init__(self, code: Code, message: str, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, retry_after_seconds: float | None = None, reason: str = ""
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.retry_after_seconds = retry_after_seconds
+        self.reason = reason
 
 
 def invalid(message: str) -> Refused:

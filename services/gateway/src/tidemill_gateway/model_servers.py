@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
@@ -14,7 +14,7 @@ from tidemill_contracts import tensors, tfserving
 from tidemill_gateway.calls import Arrays, Metadata
 from tidemill_gateway.errors import Code, Refused, invalid, truncated
 from tidemill_gateway.routes import Target
-from tidemill_gateway.signatures import ModelInfo, read_signatures, type_name
+from tidemill_gateway.signatures import ModelInfo, model_info, type_name
 
 MAX_DESCRIBED = 256
 CHANNEL_OPTIONS = (
@@ -28,6 +28,32 @@ CHANNEL_OPTIONS = (
 )
 
 
+class OtherServer(Protocol):
+    """What answers in this process, as if it was a model server."""
+
+    async def predict(
+        self,
+        target: Target,
+        signature: str,
+        inputs: Arrays,
+        *,
+        timeout_seconds: float,
+        metadata: Metadata = (),
+    ) -> Arrays:
+        """Return the outputs by alias; raises Refused."""
+
+    async def infer(
+        self, target: Target, request: Any, *, timeout_seconds: float, metadata: Metadata = ()
+    ) -> Any:
+        """Return the result of a ClassificationRequest or RegressionRequest; raises Refused."""
+
+    async def describe(self, target: Target) -> ModelInfo:
+        """Return what a target takes; raises Refused."""
+
+    async def statuses(self, address: str, model: str, version: int | None) -> list[Mapping[str, Any]]:
+        """Return the state of a version, or of all, in the form of TensorFlow Serving's REST API."""
+
+
 class ModelServers:
     """Calls model servers, over one channel per address; every call has a deadline."""
 
@@ -37,6 +63,11 @@ class ModelServers:
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._predict: dict[str, Any] = {}
         self._described: dict[Target, asyncio.Task[ModelInfo]] = {}
+        self._others: dict[str, OtherServer] = {}
+
+    def add(self, scheme: str, server: OtherServer) -> None:
+        """Let a server in this process answer for addresses that begin with `scheme:`."""
+        self._others[scheme] = server
 
     async def predict(
         self,
@@ -48,19 +79,26 @@ class ModelServers:
         metadata: Metadata = (),
     ) -> Arrays:
         """Return the outputs by alias; strings as object arrays of `bytes`. Raises Refused."""
+        if other := self._other(target.address):
+            return await other.predict(
+                target, signature, inputs, timeout_seconds=timeout_seconds, metadata=metadata
+            )
         request = tfserving.PredictRequest()
         _fill_spec(request.model_spec, target)
         request.model_spec.signature_name = signature
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tensors.to_proto(array))
         stub = self._predict.get(target.address) or self._predict_stub(target.address)
-        response = await _answer(stub(request, timeout=timeout_seconds, metadata=metadata), target.model)
+        call = stub(request, timeout=timeout_seconds, metadata=_of_one(metadata))
+        response = await _answer(call, target.model)
         return {name: _to_array(proto) for name, proto in response.outputs.items()}
 
     async def infer(
         self, target: Target, request: Any, *, timeout_seconds: float, metadata: Metadata = ()
     ) -> Any:
         """Return the result of a ClassificationRequest or RegressionRequest. Raises Refused."""
+        if other := self._other(target.address):
+            return await other.infer(target, request, timeout_seconds=timeout_seconds, metadata=metadata)
         _fill_spec(request.model_spec, target)
         stub = tfserving.PredictionServiceStub(self._channel(target.address))
         call = stub.Classify if isinstance(request, tfserving.ClassificationRequest) else stub.Regress
@@ -69,6 +107,8 @@ class ModelServers:
 
     async def describe(self, target: Target) -> ModelInfo:
         """Return what a loaded version takes; asked once, as versions do not change. Raises Refused."""
+        if other := self._other(target.address):
+            return await other.describe(target)
         task = self._described.get(target)
         if task is None:
             if len(self._described) >= MAX_DESCRIBED:
@@ -82,6 +122,8 @@ class ModelServers:
 
     async def statuses(self, address: str, model: str, version: int | None) -> list[Mapping[str, Any]]:
         """Return the state of a version, or of all, in the form of TensorFlow Serving's REST API."""
+        if other := self._other(address):
+            return await other.statuses(address, model, version)
         request = tfserving.GetModelStatusRequest(model_spec={"name": model})
         if version is not None:
             request.model_spec.version.value = version
@@ -109,10 +151,10 @@ class ModelServers:
         signature_map = tfserving.SignatureDefMap()
         if not response.metadata["signature_def"].Unpack(signature_map):
             raise Refused(Code.INTERNAL, "Failed to unpack 'Any' object to 'SignatureDefMap'.")
-        document = MessageToDict(
-            signature_map, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        return ModelInfo(read_signatures(signature_map), document)
+        return model_info(signature_map)
+
+    def _other(self, address: str) -> OtherServer | None:
+        return self._others.get(address.partition(":")[0])
 
     def _forget_failure(self, target: Target, task: asyncio.Task[ModelInfo]) -> None:
         if task.cancelled() or task.exception() is not None:
@@ -126,6 +168,11 @@ class ModelServers:
     def _predict_stub(self, address: str) -> Any:
         stub = self._predict[address] = tfserving.PredictionServiceStub(self._channel(address)).Predict
         return stub
+
+
+def _of_one(metadata: Metadata) -> Metadata:
+    # What is about one request must not be said of another's that is asked with it.
+    return metadata if len(metadata) < 2 else ()
 
 
 def _fill_spec(spec: tfserving.ModelSpec, target: Target) -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote
 
 from tidemill_gateway.errors import invalid
@@ -17,15 +18,19 @@ class Verb(StrEnum):
     PREDICT = "predict"
     CLASSIFY = "classify"
     REGRESS = "regress"
+    EXPLAIN = "explain"
 
 
 _SERVABLE = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
 _POST = re.compile(
-    rf"/v1/models/(?P<name>[^/:]+){_SERVABLE}:(?P<verb>classify|regress|predict)", re.IGNORECASE
+    rf"/v1/models/(?P<name>[^/:]+){_SERVABLE}:(?P<verb>classify|regress|predict|explain)", re.IGNORECASE
 )
 _GET = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_SERVABLE}(?:/(?P<verb>metadata))?", re.IGNORECASE)
 _PATTERNS = {"POST": _POST, "GET": _GET}
-_MAX_VERSION = 2**63 - 1
+MAX_VERSION = 2**63 - 1
+# Callers ask the same few paths again and again; what others guess must not take memory.
+MAX_KNOWN_PATHS = 256
+MAX_KNOWN_LENGTH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +53,23 @@ def read_path(method: str, path: str) -> tuple[Verb, ModelRef]:
 
     `path` is percent-encoded, without the query. Raises Refused when it is malformed for the method.
     """
+    return _read_again(method, path) if len(path) <= MAX_KNOWN_LENGTH else _read(method, path)
+
+
+def _read(method: str, path: str) -> tuple[Verb, ModelRef]:
     match = _PATTERNS[method].fullmatch(path) if method in _PATTERNS else None
     if match is None:
         raise invalid(f"Malformed request: {method} {path}")
     name, version, label, verb = match.group("name", "version", "label", "verb")
-    if version is not None and (len(version) > 19 or int(version) > _MAX_VERSION):
+    if version is not None and (len(version) > 19 or int(version) > MAX_VERSION):
         raise invalid(f"Failed to convert version: {version} to numeric.")
     if name is None and (version or label or verb):
         raise invalid("Missing model name in request.")
-    ref = ModelRef(unquote(name or ""), None if version is None else int(version), label and unquote(label))
+    # OpenVINO's client writes 0 for the latest; versions begin at 1.
+    ref = ModelRef(unquote(name or ""), int(version or 0) or None, label and unquote(label))
     if verb:
         return Verb(verb.lower()), ref
     return (Verb.STATUS if name else Verb.MODELS), ref
+
+
+_read_again = lru_cache(MAX_KNOWN_PATHS)(_read)

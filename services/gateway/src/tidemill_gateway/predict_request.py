@@ -1,8 +1,9 @@
 """From a predict request's JSON to tensors, column by column. What does not fit goes to `tensor_rules`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def _from_rows(document: Mapping[str, Any], signature: Signature) -> Mapping[str
     return read_rows(rows, signature) or tensor_rules.read_rows(rows, signature)
 
 
-def _columns_of(rows: list[Any], signature: Signature) -> dict[str, list[Any]] | None:
+def _columns_of(rows: list[Any], signature: Signature) -> Mapping[str, Sequence[Any]] | None:
     """Turn rows into columns; None unless every row is an object of the signature's inputs, or none is."""
     kinds = set(map(type, rows))
     if dict not in kinds:
@@ -84,8 +85,11 @@ def _columns_of(rows: list[Any], signature: Signature) -> dict[str, list[Any]] |
     # An object with `b64` alone is a value, not a row.
     if kinds != {dict} or set(map(len, rows)) != {len(signature.inputs)} or "b64" in signature.inputs:
         return None
+    names = tuple(signature.inputs)
     try:
-        return {name: [row[name] for row in rows] for name in signature.inputs}
+        if len(names) == 1:
+            return {names[0]: [row[names[0]] for row in rows]}
+        return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
     except KeyError:
         return None
 
@@ -98,7 +102,9 @@ def _from_columns(inputs: Any, signature: Signature) -> Mapping[str, NDArray[Any
     return tensor_rules.read_columns(inputs, signature)
 
 
-def _dense_columns(columns: Mapping[str, list[Any]], signature: Signature) -> dict[str, NDArray[Any]] | None:
+def _dense_columns(
+    columns: Mapping[str, Sequence[Any]], signature: Signature
+) -> dict[str, NDArray[Any]] | None:
     tensors = {}
     for name, values in columns.items():
         tensor = _dense(values, signature.inputs[name])
@@ -108,7 +114,7 @@ def _dense_columns(columns: Mapping[str, list[Any]], signature: Signature) -> di
     return tensors
 
 
-def _dense(values: list[Any], spec: TensorSpec) -> NDArray[Any] | None:
+def _dense(values: Sequence[Any], spec: TensorSpec) -> NDArray[Any] | None:
     """Return a column as a tensor `[rows, ...]`; None unless it is regular and its values fit as they are."""
     shape = [len(values)]
     while values and type(values[0]) is list:

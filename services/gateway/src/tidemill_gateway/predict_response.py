@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tidemill_gateway.errors import invalid
 
 _WRITABLE = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u4", "u8", "b1", "O"}
-_TYPE_NAMES = {"float16": "half"}
+_TYPE_NAMES = {"float16": "half", "void16": "bfloat16"}
 
 
 def write_outputs(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) -> bytes:
@@ -31,8 +31,14 @@ def write_outputs(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) -> bytes
         if len(named) > 1:
             return predictions_text(_row_objects(named))
         return b'{"predictions":%b}' % _text(*named[0])
+    return b'{"outputs":%b}' % columns_text(outputs)
+
+
+def columns_text(outputs: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the text of all outputs, whole: one is bare, several are an object."""
+    named = sorted(outputs.items())
     columns = [_text(name, tensor) for name, tensor in named]
-    return b'{"outputs":%b}' % (columns[0] if len(named) == 1 else _object_template(named) % tuple(columns))
+    return columns[0] if len(named) == 1 else _object_template(named) % tuple(columns)
 
 
 def row_texts(outputs: Mapping[str, NDArray[Any]], rows: int) -> list[bytes] | None:

@@ -6,28 +6,39 @@ from typing import Any
 
 from tidemill_contracts import tfserving
 from tidemill_gateway.answering import Answering
+from tidemill_gateway.caching import Cache, question_key
 from tidemill_gateway.calls import UNKNOWN, Arrays, Call, Part
 from tidemill_gateway.coalescing import Coalescer
 from tidemill_gateway.documents import parse
-from tidemill_gateway.errors import invalid
 from tidemill_gateway.examples import read_examples, write_classifications, write_regressions
+from tidemill_gateway.joining import RowForm, TensorForm
 from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.paths import ModelRef
 from tidemill_gateway.predict_request import joinable_rows, read_inputs, signature_name
 from tidemill_gateway.predict_response import write_outputs
 from tidemill_gateway.routes import RouteBook, Target
 from tidemill_gateway.signatures import Signature
+from tidemill_gateway.tensor_checks import check_wanted
+
+ROWS = RowForm()
+TENSORS = TensorForm()
 
 
 class Predictions:
     """Answers inference requests by the route book, with the model servers."""
 
     def __init__(
-        self, book: RouteBook, servers: ModelServers, coalescer: Coalescer, answering: Answering
+        self,
+        book: RouteBook,
+        servers: ModelServers,
+        coalescer: Coalescer,
+        cache: Cache,
+        answering: Answering,
     ) -> None:
         self._book = book
         self._servers = servers
         self._coalescer = coalescer
+        self._cache = cache
         self._answering = answering
 
     def model_label(self, ref: ModelRef) -> str:
@@ -40,37 +51,42 @@ class Predictions:
         name = signature_name(document)
         rows = joinable_rows(document)
 
-        async def ask(target: Target) -> tuple[bytes, Part]:
+        async def ask(target: Target) -> tuple[bytes, Part | None]:
             signature = await self._signature(call, target, name)
+            if rows is None or self._cache_seconds(target):
+                inputs = read_inputs(document, signature)
+                outputs, part = await self._outputs(
+                    call, target, signature, inputs.tensors, joins=inputs.by_row
+                )
+                return write_outputs(outputs, by_row=inputs.by_row), part
 
             async def ask_alone() -> tuple[bytes, Part]:
-                inputs = read_inputs(document, signature)
-                part = await self._ask(call, target, name, inputs.tensors)
-                return write_outputs(part.outputs, by_row=inputs.by_row), part
+                part = await self._ask(call, target, name, read_inputs(document, signature).tensors)
+                return write_outputs(part.outputs, by_row=True), part
 
-            if rows is None:
-                return await ask_alone()
-            return await self._coalescer.predict(
-                target, signature, rows, deadline=call.deadline, metadata=call.metadata, alone=ask_alone
-            )
+            return await self._coalescer.predict(call, target, signature, ROWS, rows, alone=ask_alone)
 
         return await self._answering.answer(call, ask)
 
     async def predict_tensors(
-        self, call: Call, signature: str, inputs: Arrays, wanted: Collection[str] = ()
+        self, call: Call, signature: str, read: Callable[[Signature], Arrays], wanted: Collection[str] = ()
     ) -> Arrays:
-        """Return the wanted outputs, or all, of tensors by alias; raises Refused."""
+        """Return the wanted outputs, or all; raises Refused.
 
-        async def ask(target: Target) -> tuple[Arrays, Part]:
-            await self._signature(call, target, signature)
-            part = await self._ask(call, target, signature, inputs)
-            return part.rows_of(part.outputs), part
+        Args:
+            call: What is asked.
+            signature: The name of one.
+            read: Returns the inputs by alias, for the signature of the version that answers; raises Refused.
+            wanted: Aliases of outputs.
+        """
+
+        async def ask(target: Target) -> tuple[Arrays, Part | None]:
+            described = await self._signature(call, target, signature)
+            check_wanted(wanted, described)
+            return await self._outputs(call, target, described, read(described), joins=True)
 
         outputs = await self._answering.answer(call, ask)
-        for name in wanted:
-            if name not in outputs:
-                raise invalid(f"output tensor alias not found in signature: {name}")
-        return {name: outputs[name] for name in wanted or outputs}
+        return {name: outputs[name] for name in wanted or sorted(outputs)}
 
     async def classify(self, call: Call, body: bytes) -> bytes:
         """Answer a classify request in TensorFlow Serving's JSON; raises Refused."""
@@ -101,11 +117,36 @@ class Predictions:
         examples = read_examples(document)
         return write(await self.infer(call, message(model_spec={"signature_name": name}, input=examples)))
 
+    async def _outputs(
+        self, call: Call, target: Target, signature: Signature, inputs: Arrays, *, joins: bool
+    ) -> tuple[Arrays, Part | None]:
+        """Return the outputs: kept ones where the route allows it, others' company where the caller does."""
+
+        async def ask_alone() -> tuple[Arrays, Part]:
+            part = await self._ask(call, target, signature.name, inputs)
+            return part.outputs, part
+
+        async def ask() -> tuple[Arrays, Part]:
+            if not joins:
+                return await ask_alone()
+            return await self._coalescer.predict(call, target, signature, TENSORS, inputs, alone=ask_alone)
+
+        seconds = self._cache_seconds(target)
+        if not seconds:
+            return await ask()
+        key = question_key(target, signature.name, inputs)
+        return await self._cache.outputs(call, key, seconds, ask)
+
+    def _cache_seconds(self, target: Target) -> float:
+        route = self._book.find(target.model)
+        return 0.0 if route is None else route.cache_seconds
+
     async def _ask(self, call: Call, target: Target, signature: str, inputs: Arrays) -> Part:
+        begin = _now()
         outputs = await self._servers.predict(
-            target, signature, inputs, timeout_seconds=call.deadline - _now(), metadata=call.metadata
+            target, signature, inputs, timeout_seconds=call.deadline - begin, metadata=call.metadata
         )
-        return Part(inputs, outputs)
+        return Part(inputs, outputs, seconds=_now() - begin)
 
     async def _signature(self, call: Call, target: Target, name: str) -> Signature:
         signature = (await self._servers.describe(target)).signature(name)

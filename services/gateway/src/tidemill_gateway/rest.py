@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 import orjson
 
+from tidemill_contracts.api_keys import Role
 from tidemill_gateway.edge import Reply, RestRequest
+from tidemill_gateway.explaining import Explaining
 from tidemill_gateway.models import Models
 from tidemill_gateway.paths import Verb, read_path
 from tidemill_gateway.predictions import Predictions
@@ -22,6 +24,7 @@ class TfServingRest:
             Verb.PREDICT: predictions.predict,
             Verb.CLASSIFY: predictions.classify,
             Verb.REGRESS: predictions.regress,
+            Verb.EXPLAIN: Explaining(predictions).explain,
         }
         self._models = models
 
@@ -32,9 +35,10 @@ class TfServingRest:
     async def answer(self, request: RestRequest) -> Reply:
         """Answer a request; raises Refused."""
         verb, ref = read_path(request.method, request.path)
+        call = request.call
+        call.ref, call.model = ref, self._predictions.model_label(ref)
+        request.admit(Role.PREDICT, ref.name or None, predicts=verb in self._inferences)
         if verb in self._inferences:
-            call = request.call
-            call.ref, call.model = ref, self._predictions.model_label(ref)
             return Reply(await self._inferences[verb](call, await request.body()))
         if verb is Verb.MODELS:
             return _document(self._models.names())
@@ -44,8 +48,9 @@ class TfServingRest:
 
     def error_body(self, message: str) -> bytes:
         """Write an error as TensorFlow Serving prints it."""
-        text = json.dumps({"error": message}, indent=4, ensure_ascii=False)
-        return text.encode(errors="replace")
+        # Nothing but a string is given to json: with an indent it is eight times as slow.
+        text = json.dumps(message, ensure_ascii=False)
+        return f'{{\n    "error": {text}\n}}'.encode(errors="replace")
 
 
 def _document(document: Mapping[str, object]) -> Reply:

@@ -3,19 +3,68 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tidemill_gateway.errors import Code, Refused, invalid
+from tidemill_gateway.graphs.plan import Plan
 from tidemill_gateway.paths import ModelRef
+
+
+class Split(StrEnum):
+    """How requests are divided among variants."""
+
+    RANDOM = "random"
+    STICKY = "sticky"
+    BANDIT = "bandit"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A version that answers a share of the requests that name none.
+
+    `weight` is the share; with BANDIT it is drawn from the rewards, `successes` and `failures`, instead.
+    """
+
+    name: str
+    version: int
+    weight: float
+    successes: float = 0
+    failures: float = 0
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What answers when a version fails. `version` is None and `answer` empty where there is none.
+
+    `answer` is JSON: the value of every output, for each row.
+    """
+
+    version: int | None = None
+    answer: str = ""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where one model is served. `stable_version` is None while no version answers unasked."""
+    """Where one model is served, and how. `stable_version` is None while no version answers unasked.
+
+    Without `variants` the stable version answers alone. `split_key` is the request header that a sticky split
+    goes by. `release` is 0 while nothing is being released. `graph` is None for a model.
+    """
 
     address: str
     stable_version: int | None
     loaded_versions: frozenset[int]
     labels: Mapping[str, int]
+    variants: tuple[Variant, ...] = ()
+    split: Split = Split.RANDOM
+    split_key: str = ""
+    shadow_versions: tuple[int, ...] = ()
+    fallback: Fallback = Fallback()
+    release: int = 0
+    log_share: float = 0
+    unlogged_columns: frozenset[str] = frozenset()
+    cache_seconds: float = 0
+    graph: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +102,10 @@ class RouteBook:
     def models(self) -> list[str]:
         """Name every model that has a route, in alphabetical order."""
         return sorted(self._table())
+
+    def find(self, model: str) -> Route | None:
+        """Return the route of a model, None when there is none; raises Refused before the first table."""
+        return self._table().get(model)
 
     def route(self, model: str) -> Route:
         """Return the route of a model; raises Refused when there is none."""

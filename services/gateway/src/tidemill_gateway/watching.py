@@ -8,15 +8,18 @@ from collections.abc import AsyncIterable, Mapping
 import grpc
 import grpc.aio
 
+from tidemill_contracts.pb import routes_pb2
 from tidemill_contracts.pb.routes_pb2 import RouteTable, WatchRequest
 from tidemill_contracts.pb.routes_pb2_grpc import RoutesStub
 from tidemill_gateway import metrics
-from tidemill_gateway.routes import Route, RouteBook
+from tidemill_gateway.graphs.table import graph_routes
+from tidemill_gateway.routes import Fallback, Route, RouteBook, Split, Variant
 from tidemill_runtime.logs import get_logger
 
 # A stream to a peer that vanished without a word looks alive; so none lives longer than this.
 STREAM_SECONDS = 60.0
 BACKOFF_SECONDS = (0.1, 2.0)
+_SPLITS = {routes_pb2.STICKY: Split.STICKY, routes_pb2.BANDIT: Split.BANDIT}
 CHANNEL_OPTIONS = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000))
 
 
@@ -54,13 +57,26 @@ async def follow(tables: AsyncIterable[RouteTable], book: RouteBook) -> None:
 
 
 def read_table(table: RouteTable) -> Mapping[str, Route]:
-    """Convert the message: a route for every model."""
-    return {
-        route.model: Route(
-            address=route.address,
-            stable_version=route.stable_version or None,
-            loaded_versions=frozenset(route.loaded_versions),
-            labels=dict(route.labels),
-        )
-        for route in table.routes
-    }
+    """Convert the message: a route for every model and graph."""
+    return dict(graph_routes(table.graphs)) | {route.model: _route(route) for route in table.routes}
+
+
+def _route(route: routes_pb2.Route) -> Route:
+    return Route(
+        address=route.address,
+        stable_version=route.stable_version or None,
+        loaded_versions=frozenset(route.loaded_versions),
+        labels=dict(route.labels),
+        variants=tuple(
+            Variant(each.name, each.version, each.weight, each.successes, each.failures)
+            for each in route.variants
+        ),
+        split=_SPLITS.get(route.split, Split.RANDOM),
+        split_key=route.split_key,
+        shadow_versions=tuple(route.shadow_versions),
+        fallback=Fallback(route.fallback.version or None, route.fallback.answer),
+        release=route.release,
+        log_share=route.log_share,
+        unlogged_columns=frozenset(route.unlogged_columns),
+        cache_seconds=route.cache_seconds,
+    )

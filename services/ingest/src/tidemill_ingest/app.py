@@ -1,14 +1,14 @@
 """The ingest service's composition root: everything the process owns is made here, and closed in reverse."""
 
 from tidemill_contracts import topology
-from tidemill_ingest.handlers import Ingest, on_objects
+from tidemill_ingest.handlers import Ingest
 from tidemill_ingest.server import Server
 from tidemill_ingest.settings import Settings
 from tidemill_runtime.consumer import Consumer
 from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.objects import open_store
 from tidemill_runtime.process import running
-from tidemill_runtime.telling import Teller, publisher_client
+from tidemill_runtime.telling import Teller, on_objects, publisher_client
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ its own: it waits for the object that completes them.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from tidemill_contracts import layout
-from tidemill_contracts.event import EventData, InvalidEvent, event_id
+from tidemill_contracts.event import EventData
 from tidemill_contracts.events import DatasetIngested, DropDeduplicated, DropQuarantined, Reason
 from tidemill_contracts.manifest import Column, SpanManifest
-from tidemill_contracts.notification import ObjectFinalized, from_message
+from tidemill_contracts.notification import ObjectFinalized
 from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
 from tidemill_ingest import metrics
 from tidemill_ingest.errors import Refused
@@ -26,10 +26,8 @@ from tidemill_ingest.plan import Expected, address
 from tidemill_ingest.receiving import Received, Receiver
 from tidemill_ingest.span import check_rejected_share, write_span
 from tidemill_ingest.span_writer import DATA_FILE, REJECTS_FILE
-from tidemill_runtime.consumer import Message, Rejected
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.sequence import Sequence
-from tidemill_runtime.telling import Cause, Teller
 
 
 @dataclass(frozen=True)
@@ -213,18 +211,3 @@ class Ingest:
 
 def _span_of(drop: Drop) -> str:
     return layout.span_of_drop(drop.pipeline, drop.object.name, drop.object.generation)
-
-
-def on_objects(ingest: Ingest, teller: Teller) -> Callable[[Message], None]:
-    """Make the message handler of bucket notifications; each drop starts a correlation of its own."""
-
-    def handle(message: Message) -> None:
-        try:
-            new = from_message(message.data, message.attributes)
-        except InvalidEvent as error:
-            raise Rejected("invalid-notification", str(error)) from error
-        correlation_id = event_id("drop", f"{new.bucket}/{new.name}/{new.generation}")
-        for data in ingest(new):
-            teller.tell(data, Cause(correlation_id))
-
-    return handle

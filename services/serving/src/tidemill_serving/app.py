@@ -1,26 +1,39 @@
 """The serving service's composition root: everything the process owns is made here, and closed in reverse."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+from prometheus_client import REGISTRY
 
 from tidemill_contracts import topology
 from tidemill_contracts.events import ModelBlessed
-from tidemill_contracts.pb.routes_pb2_grpc import add_RoutesServicer_to_server
+from tidemill_contracts.pb.routes_pb2_grpc import (
+    add_ReleasesServicer_to_server,
+    add_RoutesServicer_to_server,
+)
 from tidemill_runtime.consumer import Consumer
 from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.objects import open_store
 from tidemill_runtime.process import running
-from tidemill_runtime.telling import Teller, on_events, publisher_client
+from tidemill_runtime.telling import Teller, on_events, on_objects, publisher_client
+from tidemill_serving.assembly import Parts, assemble
+from tidemill_serving.graphs import Graphs, keep_graphs
 from tidemill_serving.handlers import Deploy
 from tidemill_serving.model_server import ModelServer
-from tidemill_serving.releases import Releases, keep_reconciled
+from tidemill_serving.overseeing import keep_judged, keep_told
+from tidemill_serving.quality import Quality
+from tidemill_serving.quality_feed import QualityFeed, keep_searching
+from tidemill_serving.quality_metrics import QualityCollector
+from tidemill_serving.releases import keep_reconciled
+from tidemill_serving.releases_service import ReleasesService
 from tidemill_serving.routes import RouteBoard, RoutesService
 from tidemill_serving.settings import Settings
 
-# Each gateway's stream holds one thread.
-MAX_GATEWAYS = 100
+# The stream of each gateway process holds one thread; reports and what people ask need some besides.
+MAX_GATEWAYS = 400
+OTHER_CALLS = 16
 
 
 def main() -> None:
@@ -28,30 +41,54 @@ def main() -> None:
     settings = Settings()
     configure_logging("serving", log_format=settings.log_format, level=settings.log_level)
     store = open_store(settings.bucket_url)
-    board = RouteBoard()
+    graphs = Graphs(store)
+    board = RouteBoard(graphs.published)
     model_server = ModelServer(
         settings.model_server_address, load_timeout_seconds=settings.load_timeout_seconds
     )
-    releases = Releases(store, model_server, board)
+    quality = Quality()
+    REGISTRY.register(QualityCollector(quality))
+    feed = QualityFeed(store, quality)
+    parts = assemble(store, model_server, board, quality)
     publisher = publisher_client()
     teller = Teller(publisher, project=settings.project, service="serving")
     consumer = Consumer(
-        on_events({ModelBlessed: Deploy(store, releases)}, teller),
+        on_events({ModelBlessed: Deploy(store, parts.releases)}, teller),
         topology.SERVING,
         project=settings.project,
         publisher=publisher,
     )
-    control = grpc.server(ThreadPoolExecutor(MAX_GATEWAYS, thread_name_prefix="routes"))
-    add_RoutesServicer_to_server(RoutesService(board), control)
-    control.add_insecure_port(f"{settings.host}:{settings.control_port}")
-    with running([consumer], settings, ready={"model-server": model_server.check}) as stop:
+    quality_consumer = Consumer(
+        on_objects(feed, teller), topology.QUALITY, project=settings.project, publisher=publisher
+    )
+    control = _control_server(settings, board, parts)
+    with running([consumer, quality_consumer], settings, ready={"model-server": model_server.check}) as stop:
         control.start()
-        reconciler = threading.Thread(
-            target=keep_reconciled, args=(releases, stop, settings.reconcile_seconds), name="reconcile"
+        workers = (
+            _thread(keep_reconciled, parts.releases, stop, settings.reconcile_seconds, parts.switch.changed),
+            _thread(keep_judged, parts.overseer, parts.switch.sightings, stop),
+            _thread(keep_told, parts.switch, teller, stop),
+            _thread(keep_searching, feed, stop),
+            _thread(keep_graphs, graphs, board, stop, settings.reconcile_seconds),
         )
-        reconciler.start()
         while not stop.wait(timeout=1):
             pass
         control.stop(settings.shutdown_seconds)
-        reconciler.join(settings.shutdown_seconds)
+        parts.switch.changed.set()
+        for thread in workers:
+            thread.join(settings.shutdown_seconds)
     model_server.close()
+
+
+def _control_server(settings: Settings, board: RouteBoard, parts: Parts) -> grpc.Server:
+    server = grpc.server(ThreadPoolExecutor(MAX_GATEWAYS + OTHER_CALLS, thread_name_prefix="control"))
+    add_RoutesServicer_to_server(RoutesService(board, parts.switch.sightings.take), server)
+    add_ReleasesServicer_to_server(ReleasesService(parts.by_hand), server)
+    server.add_insecure_port(f"{settings.host}:{settings.control_port}")
+    return server
+
+
+def _thread(work: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=work, args=arguments, name=work.__name__)
+    thread.start()
+    return thread

@@ -12,3 +12,11 @@ class Unservable(Exception):
 
 class ModelServerAway(Exception):
     """The model server does not answer; it may later."""
+
+
+class NothingDeployed(LookupError):
+    """There is no model of this name."""
+
+
+class NotNow(Exception):
+    """What a person asks of a release cannot be done as things are."""

@@ -1,4 +1,4 @@
-"""What happens when a model was blessed: it is deployed, or withdrawn with the reason. Idempotent."""
+"""What happens when a model was blessed: its release begins, or it is withdrawn. Idempotent."""
 
 import time
 from collections.abc import Iterator
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from tidemill_contracts import layout
 from tidemill_contracts.event import Event, EventData
-from tidemill_contracts.events import ModelBlessed, ModelDeployed, ModelWithdrawn
+from tidemill_contracts.events import ModelBlessed
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_runtime.consumer import RetryLater
 from tidemill_runtime.objects import ObjectStore
-from tidemill_serving import metrics
+from tidemill_serving import announcing, metrics
+from tidemill_serving.deployment import Deployed, Deployment, Origin
 from tidemill_serving.errors import ModelServerAway
 from tidemill_serving.releases import Releases
 
@@ -30,27 +31,25 @@ class Deploy:
         manifest = ModelManifest.model_validate_json(
             self.store.read(layout.model_manifest(blessed.pipeline, blessed.model_id))
         )
+        origin = Origin(
+            correlation_id=event.correlation_id,
+            causation_id=event.id,
+            data_classification=event.data_classification,
+        )
         try:
-            deployment = self.releases.release(manifest)
+            deployment = self.releases.release(manifest, origin)
         except ModelServerAway as error:
             raise RetryLater(str(error)) from error
-        seconds = round(time.monotonic() - began, 3)
-        reason = deployment.withdrawn.get(blessed.version)
-        metrics.RELEASES.labels("withdrawn" if reason else "deployed").inc()
-        if reason is not None:
-            yield ModelWithdrawn(
-                pipeline=blessed.pipeline,
-                version=blessed.version,
-                model_id=blessed.model_id,
-                reason=reason,
-                seconds=seconds,
-            )
-            return
-        yield ModelDeployed(
-            pipeline=blessed.pipeline,
-            version=blessed.version,
-            model_id=blessed.model_id,
-            label="stable",
-            replaces=deployment.replaced[blessed.version],
-            seconds=seconds,
-        )
+        yield self._told(deployment, blessed, round(time.monotonic() - began, 3))
+
+    def _told(self, deployment: Deployment, blessed: ModelBlessed, seconds: float) -> EventData:
+        of_old = Deployed(version=blessed.version, model_id=blessed.model_id)
+        entered = deployment.known.get(blessed.version, of_old)
+        why = deployment.withdrawn.get(blessed.version)
+        metrics.RELEASES.labels("withdrawn" if why else "deployed").inc()
+        if why is not None:
+            return announcing.withdrawn(deployment, entered, why, seconds)
+        if deployment.release and deployment.release.candidate.version == blessed.version:
+            share = self.releases.first_share(deployment.pipeline, deployment.release.strategy)
+            return announcing.begun(deployment, deployment.release, share, seconds)
+        return announcing.stable(deployment, entered, seconds)

@@ -93,7 +93,8 @@ class ModelServer:
             state, error = self.states(model).get(version, ("not yet known", ""))
             if state == AVAILABLE:
                 return
-            if state == "END":
+            # Without an error it is the end of an earlier life: the version was unloaded before.
+            if state == "END" and error:
                 break
             time.sleep(POLL_SECONDS)
         raise Unservable(

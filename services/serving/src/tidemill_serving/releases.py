@@ -4,132 +4,93 @@ The bucket holds what is wanted. A reconciliation holds the model server to it, 
 """
 
 import threading
+from collections.abc import Callable
+from datetime import datetime
 
-from tidemill_contracts import layout
 from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import ModelManifest
-from tidemill_contracts.pb.routes_pb2 import Route
+from tidemill_contracts.serving_spec import Strategy
 from tidemill_runtime.logs import get_logger
-from tidemill_runtime.objects import ObjectStore
-from tidemill_serving.deployment import Deployment, Deployments
-from tidemill_serving.errors import ModelServerAway, Unservable
-from tidemill_serving.model_server import AVAILABLE, ModelConfig, ModelServer
-from tidemill_serving.routes import RouteBoard
-
-STABLE = "stable"
+from tidemill_serving.deployment import Deployment, Origin, Withdrawal
+from tidemill_serving.errors import ModelServerAway
+from tidemill_serving.loading import Loading
+from tidemill_serving.switching import Switch, utc_now
 
 
 class Releases:
-    """Every deployment, the model server that carries them, and the board that gateways read."""
+    """Begins releases, and holds the model server to them."""
 
-    def __init__(self, store: ObjectStore, model_server: ModelServer, board: RouteBoard) -> None:
-        self._store = store
-        self._deployments = Deployments(store)
-        self._model_server = model_server
-        self._board = board
-        # What the model server is told is always the whole configuration: one change at a time.
-        self._lock = threading.Lock()
+    def __init__(self, loading: Loading, switch: Switch, now: Callable[[], datetime] = utc_now) -> None:
+        self._loading = loading
+        self._switch = switch
+        self._now = now
 
-    def release(self, manifest: ModelManifest) -> Deployment:
-        """Deploy a blessed version, or withdraw it; return the deployment that says which.
+    def release(self, manifest: ModelManifest, origin: Origin | None = None) -> Deployment:
+        """Begin the release of a blessed version, or withdraw it; return the deployment that says which.
 
         A version already decided on stays as decided. Raises ModelServerAway when the server does not answer.
         """
-        with self._lock:
-            deployment = self._deployments.get(manifest.pipeline)
-            if not deployment.decided(manifest.version):
-                deployment = self._decide(deployment, manifest)
-                self._deployments.put(deployment)
+        pipeline = manifest.pipeline
+        with self._loading.lock:
+            if not self._switch.get(pipeline).decided(manifest.version):
+                self._switch.specs.refresh(pipeline)
+                self._switch.specs.refresh_columns(pipeline)
+                fault = self._fault(manifest)
+                with self._switch.deciding(pipeline) as deployment:
+                    self._switch.put(self._decide(deployment, manifest, fault, origin))
             self._reconcile()
-            return deployment
+            return self._switch.get(pipeline)
+
+    def first_share(self, pipeline: str, strategy: Strategy) -> float:
+        """Return the share of requests with which a release begins."""
+        steps = self._switch.specs.serving(pipeline).rollout.steps
+        return {"all-at-once": 1.0, "shadow": 0.0, "bandit": 0.5}.get(strategy, steps[0])
 
     def reconcile(self) -> None:
         """Hold the model server to what is wanted, and tell gateways what can be asked."""
-        with self._lock:
+        with self._loading.lock:
+            for deployment in self._switch.wanted():
+                self._switch.specs.refresh(deployment.pipeline)
             self._reconcile()
 
-    def _decide(self, deployment: Deployment, manifest: ModelManifest) -> Deployment:
-        pipeline, version = manifest.pipeline, manifest.version
-        if deployment.stable is not None and deployment.stable.version > version:
-            reason = Reason(code="superseded", message=f"version {deployment.stable.version} serves already")
-            return deployment.withdraw(version, reason)
-        candidate = self._config(deployment, candidate=version)
-        self._model_server.configure([candidate, *map(self._config, self._wanted(except_for=pipeline))])
-        try:
-            self._model_server.await_available(pipeline, version)
-            self._model_server.verify(pipeline, version, manifest.golden)
-        except Unservable as error:
-            return deployment.withdraw(version, Reason(code=error.code, message=error.message))
-        return deployment.promote(version, manifest.model_id)
+    def _fault(self, manifest: ModelManifest) -> Reason | None:
+        newest = self._switch.get(manifest.pipeline).newest()
+        if newest > manifest.version:
+            return Reason(code="superseded", message=f"version {newest} was released already")
+        return self._loading.try_out(manifest, self._switch.wanted())
+
+    def _decide(
+        self, deployment: Deployment, manifest: ModelManifest, fault: Reason | None, origin: Origin | None
+    ) -> Deployment:
+        now = self._now()
+        deployment, entered = deployment.enter(manifest.version, manifest.model_id, now, origin)
+        if fault is not None:
+            return deployment.withdraw(entered.version, Withdrawal(code=fault.code, message=fault.message))
+        reason = Reason(code="superseded", message=f"version {entered.version} is released instead")
+        deployment = self._switch.without_candidate(deployment, reason, now)
+        strategy = self._switch.specs.serving(manifest.pipeline).rollout.strategy
+        if deployment.stable is None or strategy == "all-at-once":
+            return deployment.promote(entered)
+        return deployment.begin(entered, strategy, now)
 
     def _reconcile(self) -> None:
-        wanted = self._wanted()
-        missing = [
-            (deployment.pipeline, version)
-            for deployment in wanted
-            for version in set(deployment.versions()) - self._loaded(deployment.pipeline)
-        ]
-        # Labels may only point at loaded versions: where one is missing, the versions come first.
-        self._configure(wanted)
-        for pipeline, version in missing:
-            self._await(pipeline, version)
-        if missing:
-            self._configure(wanted)
-        self._board.show(self._routes(wanted))
-
-    def _configure(self, wanted: list[Deployment]) -> None:
-        configs = [self._config(deployment) for deployment in wanted]
-        if any(not self._model_server.holds(config) for config in configs):
-            self._model_server.configure(configs)
-
-    def _await(self, pipeline: str, version: int) -> None:
-        try:
-            self._model_server.await_available(pipeline, version)
-        except Unservable as error:
-            get_logger().error("deployed-version-unavailable", pipeline=pipeline, error=str(error))
-
-    def _wanted(self, *, except_for: str | None = None) -> list[Deployment]:
-        deployments = self._deployments.all()
-        return [each for each in deployments if each.stable and each.pipeline != except_for]
-
-    def _loaded(self, pipeline: str) -> set[int]:
-        states = self._model_server.states(pipeline)
-        return {version for version, (state, _) in states.items() if state == AVAILABLE}
-
-    def _config(self, deployment: Deployment, candidate: int | None = None) -> ModelConfig:
-        stable = deployment.stable.version if deployment.stable else None
-        loaded = self._loaded(deployment.pipeline)
-        return ModelConfig(
-            name=deployment.pipeline,
-            base_path=self._store.uri(layout.model_base(deployment.pipeline)),
-            versions=tuple(sorted({*deployment.versions(), *([candidate] if candidate else [])})),
-            labels={STABLE: stable} if stable in loaded and stable is not None else {},
-        )
-
-    def _routes(self, wanted: list[Deployment]) -> list[Route]:
-        routes = []
-        for deployment in wanted:
-            loaded = self._loaded(deployment.pipeline)
-            if deployment.stable and deployment.stable.version in loaded:
-                routes.append(
-                    Route(
-                        model=deployment.pipeline,
-                        address=self._model_server.address,
-                        stable_version=deployment.stable.version,
-                        loaded_versions=sorted(loaded & set(deployment.versions())),
-                        labels={STABLE: deployment.stable.version},
-                    )
-                )
-        return routes
+        self._loading.hold(self._switch.wanted())
+        self._switch.show()
 
 
-def keep_reconciled(releases: Releases, stop: threading.Event, every_seconds: float) -> None:
-    """Reconcile again and again until `stop` is set; a model server that is away is tried later."""
+def keep_reconciled(
+    releases: Releases, stop: threading.Event, every_seconds: float, changed: threading.Event
+) -> None:
+    """Reconcile after every change, and again and again, until `stop` is set; set `changed` to end the wait.
+
+    A model server that is away is tried later.
+    """
     while not stop.is_set():
+        changed.clear()
         try:
             releases.reconcile()
         except ModelServerAway as error:
             get_logger().warning("model-server-away", error=str(error))
         except Exception:  # noqa: BLE001 - the thread's boundary: whatever it was, the next turn may do better
             get_logger().exception("reconcile-failed")
-        stop.wait(every_seconds)
+        changed.wait(every_seconds)

@@ -2,11 +2,18 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import grpc
 
-from tidemill_contracts.pb.routes_pb2 import GatewayReport, ReportReply, Route, RouteTable, WatchRequest
+from tidemill_contracts.pb.routes_pb2 import (
+    GatewayReport,
+    Graph,
+    ReportReply,
+    Route,
+    RouteTable,
+    WatchRequest,
+)
 from tidemill_contracts.pb.routes_pb2_grpc import RoutesServicer
 from tidemill_runtime.logs import get_logger
 
@@ -17,21 +24,33 @@ LOOK_SECONDS = 1.0
 class RouteBoard:
     """The present route table. Until the first one is known, gateways wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, graphs_over: Callable[[Sequence[Route]], Iterable[Graph]] = lambda _: ()) -> None:
+        """Show, with all routes, the graphs that `graphs_over` them can be served."""
         self._changed = threading.Condition()
         self._table: RouteTable | None = None
+        self._graphs_over = graphs_over
 
     def show(self, routes: Iterable[Route]) -> None:
         """Put up a table; nothing happens when it says what the last one said."""
         with self._changed:
             table = RouteTable(routes=routes)
-            if self._table is not None and list(self._table.routes) == list(table.routes):
-                return
+            table.graphs.extend(self._graphs_over(table.routes))
             # Milliseconds keep revisions growing over a restart of this process.
             last = self._table.revision if self._table else 0
+            table.revision = last
+            if table == self._table:
+                return
             table.revision = max(int(time.time() * 1000), last + 1)
             self._table = table
             self._changed.notify_all()
+
+    def look_again(self) -> Sequence[Route]:
+        """Look which graphs can be served now; return the routes, none before the first table."""
+        with self._changed:
+            if self._table is None:
+                return ()
+            self.show(self._table.routes)
+            return self._table.routes
 
     def next_after(self, revision: int, timeout_seconds: float) -> RouteTable | None:
         """Wait for a table newer than `revision`; None when none came in time."""
@@ -44,10 +63,11 @@ class RouteBoard:
 
 
 class RoutesService(RoutesServicer):
-    """Streams the board to every gateway that watches."""
+    """Streams the board to every gateway that watches, and takes in what they report."""
 
-    def __init__(self, board: RouteBoard) -> None:
+    def __init__(self, board: RouteBoard, take: Callable[[GatewayReport], None]) -> None:
         self._board = board
+        self._take = take
 
     def Watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[RouteTable]:  # noqa: N802
         get_logger().info("gateway-watches", gateway=request.gateway)
@@ -58,5 +78,10 @@ class RoutesService(RoutesServicer):
                 revision = table.revision
                 yield table
 
-    def Report(self, request: GatewayReport, context: grpc.ServicerContext) -> ReportReply:  # noqa: N802
+    def Report(  # noqa: N802
+        self,
+        request: GatewayReport,
+        context: grpc.ServicerContext,  # noqa: ARG002 - as gRPC calls it
+    ) -> ReportReply:
+        self._take(request)
         return ReportReply()

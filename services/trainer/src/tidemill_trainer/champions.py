@@ -1,5 +1,6 @@
-"""The champion of a pipeline: its newest blessed model."""
+"""The champion of a pipeline: its newest blessed model that was not taken back."""
 
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_contracts import layout
-from tidemill_contracts.manifest import ModelManifest
+from tidemill_contracts.manifest import ModelManifest, Withdrawals
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.sequence import Sequence
 from tidemill_trainer.data import TrainingData
@@ -37,17 +38,25 @@ class Champion:
 
 
 def find_champion(store: ObjectStore, pipeline: str) -> ModelManifest | None:
-    """Return the blessed model with the highest version, None when there is none."""
+    """Return the blessed model with the highest version, of those that may serve; None when there is none."""
     versions = Sequence(store, layout.MODEL_SEQUENCE, pipeline)
+    withdrawn = _withdrawn(store, pipeline)
     for version in reversed(versions.numbers()):
         try:
             name = layout.model_manifest(pipeline, versions.key(version))
             manifest = ModelManifest.model_validate_json(store.read(name))
         except ObjectNotFound:  # numbered, but not committed
             continue
-        if manifest.blessed:
+        if manifest.blessed and version not in withdrawn:
             return manifest
     return None
+
+
+def _withdrawn(store: ObjectStore, pipeline: str) -> Collection[int]:
+    try:
+        return Withdrawals.model_validate_json(store.read(layout.deployment(pipeline))).withdrawn
+    except ObjectNotFound:
+        return ()
 
 
 def load_champion(store: ObjectStore, pipeline: str, data: TrainingData, folder: Path) -> Champion | None:

@@ -10,9 +10,10 @@ from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.objects import open_store
 from tidemill_runtime.ops import Check
 from tidemill_runtime.process import run_consumers
-from tidemill_runtime.telling import Teller, on_events, publisher_client
+from tidemill_runtime.telling import Teller, on_events, on_objects, publisher_client
 from tidemill_transform.handlers import Engine, Transform, handlers
 from tidemill_transform.ledger import Ledger
+from tidemill_transform.recorded import Recorded
 from tidemill_transform.settings import IN_MEMORY, Settings
 from tidemill_transform.warehouse import open_warehouse
 
@@ -47,6 +48,7 @@ def main() -> None:
             Consumer(handle, subscription, project=settings.project, publisher=publisher)
             for handle, subscription in (
                 (on_events(handlers(transform), teller), topology.TRANSFORM),
+                (on_objects(Recorded(store, warehouse), teller), topology.PREDICTIONS),
                 (ledger.record_event, topology.LEDGER),
                 (ledger.record_dead_letter, topology.DEAD_LETTERS),
             )

@@ -127,6 +127,7 @@ class Route(_message.Message):
     UNLOGGED_COLUMNS_FIELD_NUMBER: _builtins.int
     CACHE_SECONDS_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    SPLIT_KEY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     address: _builtins.str
     """host:port of a TF Serving gRPC API, or unix:PATH."""
@@ -139,6 +140,8 @@ class Route(_message.Message):
     """How long an answer may be given again to the same question; 0: never."""
     release: _builtins.int
     """The release that is going on, 0 without one. Reports name it, so that releases are not mixed up."""
+    split_key: _builtins.str
+    """With STICKY: the request header whose value is the key."""
     @_builtins.property
     def loaded_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Every version that can be asked for by number."""
@@ -149,7 +152,9 @@ class Route(_message.Message):
 
     @_builtins.property
     def variants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Variant]:
-        """Who answers requests that name no version or label; empty: the stable version alone."""
+        """Who answers requests that name no version or label; empty: the stable version alone. The version that is
+        being released comes first: by walking the weights in this order, a rising share keeps whom it had.
+        """
 
     @_builtins.property
     def shadow_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -177,10 +182,11 @@ class Route(_message.Message):
         unlogged_columns: _abc.Iterable[_builtins.str] | None = ...,
         cache_seconds: _builtins.float = ...,
         release: _builtins.int = ...,
+        split_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fallback", b"fallback"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cache_seconds", b"cache_seconds", "fallback", b"fallback", "labels", b"labels", "loaded_versions", b"loaded_versions", "log_share", b"log_share", "model", b"model", "release", b"release", "shadow_versions", b"shadow_versions", "split", b"split", "stable_version", b"stable_version", "unlogged_columns", b"unlogged_columns", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cache_seconds", b"cache_seconds", "fallback", b"fallback", "labels", b"labels", "loaded_versions", b"loaded_versions", "log_share", b"log_share", "model", b"model", "release", b"release", "shadow_versions", b"shadow_versions", "split", b"split", "split_key", b"split_key", "stable_version", b"stable_version", "unlogged_columns", b"unlogged_columns", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,7 +202,7 @@ class Variant(_message.Message):
     SUCCESSES_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`stable`, `canary`, or a name that the spec gives."""
+    """`stable`, or how the other version is released: `canary`, `ab`, `bandit`."""
     version: _builtins.int
     weight: _builtins.float
     """Share of requests; all variants' together are 1. With BANDIT unused."""
@@ -228,7 +234,7 @@ class Fallback(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """0: none."""
+    """What stands in for the stable version, 0: none. The stable version stands in for one that is released."""
     answer: _builtins.str
     """Output values by alias, as JSON; one row's answer, given for every row. Empty: none."""
     def __init__(
@@ -251,18 +257,22 @@ class Graph(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     spec: _builtins.str
-    """The graph's spec as JSON: `tidemill_contracts.graph_spec`."""
+    """The whole document as JSON: `tidemill_contracts.graph_spec`."""
+    version: _builtins.int
+    """Grows with every change of the graph. Stands where a model has its version."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         spec: _builtins.str = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "spec", b"spec", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -351,23 +361,30 @@ class Observed(_message.Message):
     LATENCIES_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
     COMPARISON_FIELD_NUMBER: _builtins.int
+    DIVERTED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     release: _builtins.int
     variant: _builtins.str
     unsound: _builtins.int
     """Answers with NaN or infinite numbers."""
+    diverted: _builtins.int
+    """Requests chosen for it that went to the stable version at once, as too many of its last ones failed."""
     @_builtins.property
     def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Requests by canonical code: OK, INTERNAL, ... Refusals that are the caller's fault are not counted."""
 
     @_builtins.property
     def latencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Requests by bucket of `tidemill_contracts.observing.LATENCY_SECONDS`, answered ones only."""
+        """Answered calls by bucket of `tidemill_contracts.observing.LATENCY_SECONDS`. Requests that were joined in one
+        call were slow together: it counts once.
+        """
 
     @_builtins.property
     def answers(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Rows by bucket of `tidemill_contracts.observing`: the distribution of the answers."""
+        """Requests by bucket of `tidemill_contracts.observing`: the distribution of the answers. Of a request's rows
+        the first counts alone: rows of one request are alike, and would be taken for more evidence than they are.
+        """
 
     @_builtins.property
     def comparison(self) -> Global___Comparison:
@@ -385,10 +402,11 @@ class Observed(_message.Message):
         latencies: _abc.Iterable[_builtins.int] | None = ...,
         answers: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         comparison: Global___Comparison | None = ...,
+        diverted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "codes", b"codes", "comparison", b"comparison", "latencies", b"latencies", "model", b"model", "release", b"release", "unsound", b"unsound", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "codes", b"codes", "comparison", b"comparison", "diverted", b"diverted", "latencies", b"latencies", "model", b"model", "release", b"release", "unsound", b"unsound", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -405,17 +423,20 @@ class Comparison(_message.Message):
     FAILURES_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
     SECONDS_SUM_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
     rows: _builtins.int
     differing: _builtins.int
     """Rows whose answers differ by more than rounding."""
     distance_sum: _builtins.float
     distance_max: _builtins.float
     failures: _builtins.int
-    """Requests that it failed while the live version answered."""
+    """Calls, of one request or of several that were joined, that it failed while the live version answered."""
     skipped: _builtins.int
-    """Not asked, because too many were waiting."""
+    """Calls it was not asked, because too many were waiting."""
     seconds_sum: _builtins.float
-    """Seconds of the shadow minus seconds of the live version, summed."""
+    """Seconds of the shadow minus seconds of the live version, summed over `calls`."""
+    calls: _builtins.int
+    """Calls that both versions answered."""
     def __init__(
         self,
         *,
@@ -426,10 +447,11 @@ class Comparison(_message.Message):
         failures: _builtins.int = ...,
         skipped: _builtins.int = ...,
         seconds_sum: _builtins.float = ...,
+        calls: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differing", b"differing", "distance_max", b"distance_max", "distance_sum", b"distance_sum", "failures", b"failures", "rows", b"rows", "seconds_sum", b"seconds_sum", "skipped", b"skipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "differing", b"differing", "distance_max", b"distance_max", "distance_sum", b"distance_sum", "failures", b"failures", "rows", b"rows", "seconds_sum", b"seconds_sum", "skipped", b"skipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,7 +481,7 @@ class ReleaseRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
-    """0: the newest for Promote, the one that is being released or served for Rollback."""
+    """0: the one that is being released; for Rollback else the one that is served."""
     reason: _builtins.str
     """Who asks and why, for the event."""
     def __init__(

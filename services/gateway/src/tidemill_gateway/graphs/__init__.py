@@ -1,0 +1,1 @@
+"""Inference graphs: several models behind one name, asked as one model is."""

@@ -1,0 +1,104 @@
+"""How a gateway ends: processes, signals and load are real."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from gateway_processes import Balancer, GatewayProcess, started
+from gateways import wait_until
+from tiny_models import ModelServer, Serving, route, running_model_server, running_serving, sleeping
+
+PATH = "/v1/models/half_plus_two:predict"
+BODY = b'{"instances": [2.0]}'
+
+
+@pytest.fixture
+def serving(model_server: ModelServer) -> Iterator[Serving]:
+    serving = Serving()
+    serving.publish(route(model_server, "half_plus_two", 123))
+    with running_serving(serving):
+        yield serving
+
+
+def test_no_request_fails_while_gateways_are_restarted_one_after_another(
+    serving: Serving, tmp_path: Path
+) -> None:
+    settings = {"TIDEMILL_DRAIN_SECONDS": "0.6"}
+    gateways = [GatewayProcess(serving.address, tmp_path / f"{number}.log", settings) for number in range(2)]
+    balancer = Balancer(tuple(gateways), PATH, BODY)
+    codes: list[int] = []
+
+    def restart_all() -> None:
+        for gateway in gateways:
+            gateway.terminate()
+            codes.append(gateway.wait())
+            gateway.start()
+            wait_until(lambda url=gateway.url: url in balancer.ready)  # type: ignore[misc]
+
+    async def scenario() -> None:
+        until = asyncio.Event()
+        asking = asyncio.create_task(balancer.run(8, until))
+        await asyncio.to_thread(restart_all)
+        until.set()
+        await asking
+
+    with started(*gateways):
+        asyncio.run(scenario())
+
+    assert balancer.failures == []
+    assert balancer.answered > 500
+    assert codes == [0, 0]
+
+
+def test_a_gateway_that_is_to_end_says_so_and_goes_on_answering(serving: Serving, tmp_path: Path) -> None:
+    gateway = GatewayProcess(serving.address, tmp_path / "log", {"TIDEMILL_DRAIN_SECONDS": "1"})
+    with started(gateway), httpx.Client(base_url=gateway.url, timeout=5) as client:
+        before = client.post(PATH, content=BODY)
+        began = time.monotonic()
+        gateway.terminate()
+        wait_until(lambda: client.get("/readyz").status_code == 503)
+        alive = client.get("/livez").status_code
+        during = client.post(PATH, content=BODY)
+        code = gateway.wait()
+        seconds = time.monotonic() - began
+
+    assert "connection" not in before.headers
+    assert (alive, during.status_code, during.headers["connection"]) == (200, 200, "close")
+    assert (code, seconds >= 1) == (0, True)
+
+
+def test_what_is_in_hand_is_finished(tmp_path: Path) -> None:
+    serving = Serving()
+    with (
+        running_model_server({("half_plus_two", 123): sleeping(1)}) as server,
+        running_serving(serving),
+        ThreadPoolExecutor(4) as pool,
+    ):
+        serving.publish(route(server, "half_plus_two", 123))
+        gateway = GatewayProcess(serving.address, tmp_path / "log")
+        with started(gateway):
+            asked = [pool.submit(httpx.post, gateway.url + PATH, content=BODY, timeout=5) for _ in range(4)]
+            time.sleep(0.3)
+            gateway.terminate()
+            answers = [future.result().status_code for future in asked]
+            code = gateway.wait()
+
+    assert (answers, code) == ([200] * 4, 0)
+
+
+def test_a_second_signal_ends_it_at_once(serving: Serving, tmp_path: Path) -> None:
+    gateway = GatewayProcess(serving.address, tmp_path / "log", {"TIDEMILL_DRAIN_SECONDS": "60"})
+    with started(gateway):
+        gateway.terminate()
+        wait_until(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 503)
+        began = time.monotonic()
+        gateway.terminate()
+        code = gateway.wait()
+
+    assert code in {0, -signal.SIGTERM}
+    assert time.monotonic() - began < 5

@@ -1,0 +1,105 @@
+"""Which versions the model server holds: tried out before they serve, and held to what is wanted."""
+
+import threading
+from collections.abc import Sequence
+
+from tidemill_contracts import layout
+from tidemill_contracts.events import Reason
+from tidemill_contracts.manifest import ModelManifest
+from tidemill_runtime.logs import get_logger
+from tidemill_runtime.objects import ObjectStore
+from tidemill_serving.announcing import label_of
+from tidemill_serving.deployment import Deployment
+from tidemill_serving.errors import Unservable
+from tidemill_serving.model_server import AVAILABLE, ModelConfig, ModelServer
+
+STABLE = "stable"
+
+
+class Loading:
+    """Tells the model server what to load.
+
+    That is always the whole configuration: `lock` is held by who is at it, from reading what is wanted on.
+    """
+
+    def __init__(self, store: ObjectStore, model_server: ModelServer) -> None:
+        self.lock = threading.Lock()
+        self.address = model_server.address
+        self._store = store
+        self._model_server = model_server
+        self._loaded: dict[str, frozenset[int]] | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the model server was ever held to what is wanted: before, nothing can be told of it."""
+        return self._loaded is not None
+
+    def loaded(self, pipeline: str) -> frozenset[int]:
+        """Return the versions that could answer when the model server was last held to what is wanted.
+
+        Not while it is at that: a model server that has just restarted is about to get its models back.
+        """
+        return (self._loaded or {}).get(pipeline, frozenset())
+
+    def try_out(self, manifest: ModelManifest, wanted: Sequence[Deployment]) -> Reason | None:
+        """Load a version beside those that are wanted, and ask it golden rows; return what was wrong."""
+        pipeline, version = manifest.pipeline, manifest.version
+        others = [deployment for deployment in wanted if deployment.pipeline != pipeline]
+        own = next((each for each in wanted if each.pipeline == pipeline), Deployment(pipeline=pipeline))
+        self._model_server.configure([self._config(own, candidate=version), *map(self._config, others)])
+        try:
+            self._model_server.await_available(pipeline, version)
+            self._model_server.verify(pipeline, version, manifest.golden)
+        except Unservable as error:
+            return Reason(code=error.code, message=error.message)
+        if self._loaded is not None:
+            self._loaded = {**self._loaded, pipeline: self._look(pipeline)}
+        return None
+
+    def hold(self, wanted: Sequence[Deployment]) -> None:
+        """Have every wanted version loaded and labelled; what is not wanted is unloaded."""
+        missing = [
+            (deployment.pipeline, version)
+            for deployment in wanted
+            for version in set(deployment.versions()) - self._look(deployment.pipeline)
+        ]
+        # Labels may only point at loaded versions: where one is missing, the versions come first.
+        self._configure(wanted)
+        for pipeline, version in missing:
+            self._await(pipeline, version)
+        if missing:
+            self._configure(wanted)
+        self._loaded = {deployment.pipeline: self._look(deployment.pipeline) for deployment in wanted}
+
+    def _configure(self, wanted: Sequence[Deployment]) -> None:
+        configs = [self._config(deployment) for deployment in wanted]
+        if any(not self._model_server.holds(config) for config in configs):
+            self._model_server.configure(configs)
+
+    def _await(self, pipeline: str, version: int) -> None:
+        try:
+            self._model_server.await_available(pipeline, version)
+        except Unservable as error:
+            get_logger().error("deployed-version-unavailable", pipeline=pipeline, error=str(error))
+
+    def _look(self, pipeline: str) -> frozenset[int]:
+        states = self._model_server.states(pipeline)
+        return frozenset(version for version, (state, _) in states.items() if state == AVAILABLE)
+
+    def _config(self, deployment: Deployment, candidate: int | None = None) -> ModelConfig:
+        loaded = self._look(deployment.pipeline)
+        labels = {label: version for label, version in labels_of(deployment).items() if version in loaded}
+        return ModelConfig(
+            name=deployment.pipeline,
+            base_path=self._store.uri(layout.model_base(deployment.pipeline)),
+            versions=tuple(sorted({*deployment.versions(), *([candidate] if candidate else [])})),
+            labels=labels,
+        )
+
+
+def labels_of(deployment: Deployment) -> dict[str, int]:
+    """Return which version each label means."""
+    labels = {STABLE: deployment.stable.version} if deployment.stable else {}
+    if deployment.release:
+        labels[label_of(deployment.release.strategy)] = deployment.release.candidate.version
+    return labels
