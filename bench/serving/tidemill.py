@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -41,9 +43,11 @@ class OneRoute(RoutesServicer):
 def main() -> None:
     """Run both until a signal comes."""
     port = int(os.environ["PORT"])
-    models, routes = f"127.0.0.1:{port + 1}", f"127.0.0.1:{port + 2}"
+    routes = f"127.0.0.1:{port + 2}"
+    # Both are on one machine: what is sent from one to the other need not be packed for a network.
+    socket_path = Path(tempfile.mkdtemp()) / "models.sock"
     server = grpc.server(ThreadPoolExecutor(2))
-    add_RoutesServicer_to_server(OneRoute(models), server)
+    add_RoutesServicer_to_server(OneRoute(f"unix:{socket_path}"), server)
     server.add_insecure_port(routes)
     server.start()
     settings = {
@@ -52,7 +56,8 @@ def main() -> None:
         "TIDEMILL_METRICS_PORT": str(port + 4),
         "TIDEMILL_SERVING_ADDRESS": routes,
     }
-    flags = ["--port", str(port + 1), "--model_name", "census", "--model_base_path", os.environ["MODEL"]]
+    flags = ["--port", str(port + 1), "--grpc_socket_path", str(socket_path)]
+    flags += ["--model_name", "census", "--model_base_path", os.environ["MODEL"]]
     processes = [
         subprocess.Popen([sys.executable, "-m", "tidemill_local.modelserver", *flags]),
         subprocess.Popen([sys.executable, "-m", "tidemill_gateway"], env=os.environ | settings),

@@ -122,7 +122,7 @@ def test_an_image_starts_the_service_s_own_script(service: str) -> None:
     project = (ROOT / f"services/{service}/pyproject.toml").read_text()
 
     assert entry_point == f'["tidemill-{service}"]'
-    assert f'tidemill-{service} = "tidemill_{service}.app:main"' in project
+    assert re.search(rf'tidemill-{service} = "tidemill_{service}\.(app|__main__):main"', project)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -105,4 +105,5 @@ def test_ten_thousand_guesses_leave_nothing_behind(model_server: ModelServer) ->
     assert codes <= {400, 404, 405, 501, 503, grpc.StatusCode.NOT_FOUND}, codes
     assert codes == first
     assert series_after == series_before
-    assert objects_after - objects_before < 1000
+    # What is kept of each guess would be an object at least; other tests of this process leave some behind.
+    assert objects_after - objects_before < GUESSES // 3

@@ -21,7 +21,7 @@ def load_servable(
         route, model = load_saved_model(folder, threads)
         if batching:
             model, threads = batching.batched(model), batching.request_threads
-        servable = Servable(name, number, model, threads)
+        servable = Servable(name, number, model, threads, may_block_loop=batching is None)
         try:
             warmed = warm_up(servable, folder)
         except StatusError:

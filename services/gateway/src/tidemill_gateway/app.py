@@ -7,6 +7,8 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -17,12 +19,13 @@ from starlette.exceptions import HTTPException
 from tidemill_gateway.aliases import add_page, aliased
 from tidemill_gateway.caching import Cache
 from tidemill_gateway.coalescing import Coalescer
-from tidemill_gateway.edge import Edge
+from tidemill_gateway.edge import Edge, RestApi
 from tidemill_gateway.graphs.server import GraphServer
 from tidemill_gateway.graphs.table import SCHEME
 from tidemill_gateway.grpc_server.server import GrpcServer
 from tidemill_gateway.grpc_server.wiring import create_grpc_server
 from tidemill_gateway.metrics import REQUEST_SECONDS
+from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.models import Models
 from tidemill_gateway.oip.descriptions import Descriptions
 from tidemill_gateway.oip.rest import OipRest
@@ -32,7 +35,7 @@ from tidemill_gateway.openapi_rest import OpenApiRest
 from tidemill_gateway.predictions import Predictions
 from tidemill_gateway.protection.draining import DrainingServer
 from tidemill_gateway.protection.wiring import Protection
-from tidemill_gateway.recording.wiring import create_recording
+from tidemill_gateway.recording.wiring import Recording, create_recording
 from tidemill_gateway.releasing.wiring import Releasing
 from tidemill_gateway.rest import TfServingRest
 from tidemill_gateway.routes import RouteBook
@@ -42,7 +45,7 @@ from tidemill_gateway.watching import watch_routes
 from tidemill_gateway.wire import RestProtocol
 from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.ops import Check, OpsServer, failing
-from tidemill_runtime.tracing import open_tracing
+from tidemill_runtime.tracing import Tracing, open_tracing
 
 LOOP_CHECK_SECONDS = 5
 # Longer than Google Cloud's load balancers keep idle connections, so that they never use a closed one.
@@ -64,70 +67,87 @@ class Gateway(FastAPI):
         return documented(super().openapi())
 
 
+@dataclass(frozen=True)
+class Owned:
+    """What lives as long as the process, in the order in which it is made."""
+
+    book: RouteBook
+    protection: Protection
+    ready: Mapping[str, Check]
+    tracing: Tracing | None
+    servers: ModelServers
+    coalescer: Coalescer
+    recording: Recording
+    statistics: Statistics
+    releasing: Releasing
+
+
 def create_app(settings: Settings) -> Gateway:
     """Wire the gateway; nothing is opened before its lifespan begins."""
+    own = _own(settings)
+    book, servers = own.book, own.servers
+    app = Gateway(
+        title="Tidemill gateway",
+        version="0.1.0",
+        lifespan=partial(_running, settings, own),
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    cache = Cache(settings.cache_bytes)
+    predictions = Predictions(book, servers, own.coalescer, cache, own.releasing.answering)
+    servers.add(SCHEME, GraphServer(book, servers, predictions, own.tracing))
+    models = Models(book, servers)
+    descriptions = Descriptions(book, servers, models, own.statistics, own.ready)
+    app.grpc_server = create_grpc_server(
+        settings, own.protection, predictions, models, descriptions, own.ready, own.tracing
+    )
+    apis: list[RestApi] = [
+        own.releasing.rest,
+        own.recording.rest,
+        OpenApiRest(book, servers),
+        TfServingRest(predictions, models),
+        OipRest(predictions, descriptions),
+    ]
+    app.edge = Edge(apis, settings, own.protection, own.tracing)
+    app.protection = own.protection
+    _add_probes(app, own.ready)
+    if settings.alias_metrics:
+        add_page(app, own.protection.guard)
+    _refuse_other_paths(app)
+    return app
+
+
+def _own(settings: Settings) -> Owned:
     book = RouteBook()
     protection = Protection(settings, book.__contains__)
-    ready: Mapping[str, Check] = {
-        "routes": book.check_ready,
-        "draining": protection.draining.check_ready,
-    }
+    ready = {"routes": book.check_ready, "draining": protection.draining.check_ready}
     tracing = open_tracing("gateway", settings)
     servers = create_model_servers(settings.predict_timeout_seconds, tracing)
     coalescer = Coalescer(servers, settings.max_joined_rows)
     recording = create_recording(settings, book)
     statistics = Statistics()
     releasing = Releasing(settings, book, servers, (*recording.watchers, statistics))
+    return Owned(book, protection, ready, tracing, servers, coalescer, recording, statistics, releasing)
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(close_tracing, tracing)
-            stack.push_async_callback(servers.close)
-            stack.push_async_callback(recording.close)
-            await stack.enter_async_context(releasing.running())
-            stack.push_async_callback(coalescer.close)
-            watching = asyncio.create_task(watch_routes(settings.serving_address, book))
-            stack.push_async_callback(_stop, watching)
-            await stack.enter_async_context(protection.running())
-            if settings.alias_metrics:
-                stack.enter_context(aliased(REQUEST_SECONDS))
-            await stack.enter_async_context(app.grpc_server.running())
-            ops = _ops_server(settings, ready, watching)
-            ops.start()
-            stack.callback(ops.stop)
-            yield {"edge": app.edge}
 
-    app = Gateway(
-        title="Tidemill gateway", version="0.1.0", lifespan=lifespan, redoc_url=None, redirect_slashes=False
-    )
-    predictions = Predictions(book, servers, coalescer, Cache(settings.cache_bytes), releasing.answering)
-    servers.add(SCHEME, GraphServer(book, servers, predictions, tracing))
-    models = Models(book, servers)
-    descriptions = Descriptions(book, servers, models, statistics, ready)
-    app.grpc_server = create_grpc_server(
-        settings, protection, predictions, models, descriptions, ready, tracing
-    )
-    app.edge = Edge(
-        [
-            releasing.rest,
-            recording.rest,
-            OpenApiRest(book, servers),
-            TfServingRest(predictions, models),
-            OipRest(predictions, descriptions),
-        ],
-        protection=protection,
-        timeout_seconds=settings.predict_timeout_seconds,
-        max_body_bytes=settings.max_body_bytes,
-        body_seconds=settings.body_seconds,
-        tracing=tracing,
-    )
-    app.protection = protection
-    _add_probes(app, ready)
-    if settings.alias_metrics:
-        add_page(app, protection.guard)
-    _refuse_other_paths(app)
-    return app
+@asynccontextmanager
+async def _running(settings: Settings, own: Owned, app: Gateway) -> AsyncIterator[Mapping[str, Any]]:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(close_tracing, own.tracing)
+        stack.push_async_callback(own.servers.close)
+        stack.push_async_callback(own.recording.close)
+        await stack.enter_async_context(own.releasing.running())
+        stack.push_async_callback(own.coalescer.close)
+        watching = asyncio.create_task(watch_routes(settings.serving_address, own.book))
+        stack.push_async_callback(_stop, watching)
+        await stack.enter_async_context(own.protection.running())
+        if settings.alias_metrics:
+            stack.enter_context(aliased(REQUEST_SECONDS))
+        await stack.enter_async_context(app.grpc_server.running())
+        ops = _ops_server(settings, own.ready, watching)
+        ops.start()
+        stack.callback(ops.stop)
+        yield {"edge": app.edge}
 
 
 def run(settings: Settings) -> None:

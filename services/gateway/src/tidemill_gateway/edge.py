@@ -22,6 +22,7 @@ from tidemill_gateway.protection.overload import Overloaded
 from tidemill_gateway.protection.refusals import refusal_headers
 from tidemill_gateway.protection.turnstile import Turn, Turnstile, plain_target
 from tidemill_gateway.protection.wiring import Protection
+from tidemill_gateway.settings import Settings
 from tidemill_gateway.tracing import begin_request, end_request
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.tracing import Tracing
@@ -129,20 +130,17 @@ class Edge:
     def __init__(
         self,
         apis: Sequence[RestApi],
-        *,
+        settings: Settings,
         protection: Protection,
-        timeout_seconds: float,
-        max_body_bytes: int,
-        body_seconds: float,
         tracing: Tracing | None = None,
     ) -> None:
         self._apis = apis
         self._tracing = tracing
         self._guard = protection.guard
-        self._timeout_seconds = timeout_seconds
-        self.max_body_bytes = max_body_bytes
-        self.body_seconds = body_seconds
-        self.body_memory = BodyMemory(LARGE_BODIES * max_body_bytes)
+        self._timeout_seconds = settings.predict_timeout_seconds
+        self.max_body_bytes = settings.max_body_bytes
+        self.body_seconds = settings.body_seconds
+        self.body_memory = BodyMemory(LARGE_BODIES * settings.max_body_bytes)
         self.draining = protection.draining
         self._origins = protection.origins
         self._identities = Identities()

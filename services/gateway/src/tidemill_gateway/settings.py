@@ -1,5 +1,6 @@
 """Everything about the gateway that a deployment decides."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ class Settings(ServiceSettings, TracingSettings):
     predict_timeout_seconds: float = Field(default=5, gt=0, description="Time for a prediction, once read.")
     max_body_bytes: int = Field(default=16 * 2**20, gt=0, description="Largest request body, decompressed.")
     max_joined_rows: int = Field(
-        default=256, ge=0, description="Most rows of several requests in one call of a model; 0: never join."
+        default=1024, ge=0, description="Most rows of several requests in one call of a model; 0: never join."
     )
     cache_bytes: int = Field(
         default=16 * 2**20, ge=0, description="Most that is kept of answers, where a pipeline wants it."
@@ -85,3 +86,8 @@ class Settings(ServiceSettings, TracingSettings):
     @classmethod
     def _split_origins(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return what this process was given, for workers that it starts."""
+    return dict(os.environ)

@@ -20,7 +20,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from tidemill_gateway.settings import Settings
+from tidemill_gateway.settings import Settings, inherited_environment
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.ops import OpsServer, failing
 
@@ -39,7 +39,7 @@ class Worker:
         self._url = f"http://{host}:{settings.metrics_port + number}"
         self._listener = int(environment["TIDEMILL_LISTENING_SOCKET"])
         self._environment = {
-            **os.environ,
+            **inherited_environment(),
             **environment,
             "TIDEMILL_METRICS_PORT": str(settings.metrics_port + number),
         }
