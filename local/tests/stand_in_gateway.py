@@ -20,6 +20,9 @@ class Gateway(BaseHTTPRequestHandler):
     """Answers what the CLI asks."""
 
     def do_GET(self) -> None:
+        if self.headers["X-Api-Key"] == "revoked":
+            self._answer(401, {"error": "Expecting an API key that is known and not revoked"})
+            return
         known = self.path in ANSWERS
         self._answer(200 if known else 404, ANSWERS.get(self.path, {"error": "Servable not found"}))
 

@@ -64,6 +64,14 @@ def test_a_wrong_question_is_an_error_in_one_line(
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_key_that_the_gateway_refuses_is_told_with_what_is_expected(platform: Platform) -> None:
+    result = tidemill(platform, "predict", "flights", "hour=8", "--key", "revoked")
+
+    assert result.exit_code == 1
+    assert "expected an API key in TIDEMILL_API_KEY" in result.stderr
+    assert "known and not revoked" in result.stderr
+
+
 def test_status_names_every_process_and_the_version_served(platform: Platform, tmp_path: Path) -> None:
     a_file(tmp_path)
     tidemill(platform, "apply", str(tmp_path / "pipeline.yaml"))

@@ -10,16 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 import tensorflow as tf
+from blessed_models import bless
 
 from tidemill_contracts import layout
-from tidemill_contracts.events import ModelBlessed, ModelDeployed, ModelWithdrawn, ReleaseStepped
-from tidemill_contracts.manifest import GoldenPredictions, ModelManifest
+from tidemill_contracts.events import ModelDeployed, ModelWithdrawn, ReleaseStepped
 from tidemill_world import World
 
 # Golden rows are below, live ones above.
@@ -68,39 +67,6 @@ def slow(x: Any) -> Any:
         lambda turn, _: turn < turns, lambda turn, matrix: (turn + 1, tf.tanh(matrix @ matrix)), (0, start)
     )
     return fine(x) + 0 * burnt[0, 0]
-
-
-def bless(world: World, pipeline: str, version: int, answer: Answer) -> None:
-    """Store a version of a model, and tell that it was found good."""
-    signature = tf.function(
-        lambda x: {"probability": answer(x)}, input_signature=[tf.TensorSpec([None], tf.float32, "x")]
-    )
-    folder = world.store.uri(layout.model_version(pipeline, version)).removeprefix("file://")
-    tf.saved_model.save(tf.Module(), folder, signatures={"serving_default": signature})
-    facts: dict[str, Any] = {
-        "pipeline": pipeline,
-        "version": version,
-        "model_id": f"{pipeline}-{version}",
-        "dataset": version,
-        "dataset_id": "d",
-        "family": "deep",
-        "metrics": {"roc_auc": 0.7},
-        "champion": None,
-    }
-    manifest = ModelManifest(
-        **facts,
-        spec_digest="s",
-        candidates={},
-        champion_metrics=None,
-        blessed=True,
-        reasons=(),
-        golden=GoldenPredictions(inputs={"x": (1.0,)}, outputs={"probability": (float(fine(1.0)),)}),
-        trained_at=datetime.now(UTC),
-        tracking={},
-    )
-    name = layout.model_manifest(pipeline, manifest.model_id)
-    world.store.write(name, manifest.model_dump_json().encode())
-    world.tell(ModelBlessed(**facts, seconds=1))
 
 
 @dataclass

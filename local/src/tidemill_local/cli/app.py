@@ -2,7 +2,7 @@
 
 What a command needs is imported when it runs: most of it takes longer to import than `--help` should take.
 """
-# ruff: noqa: PLC0415, FBT002 - imports when run; flags are how the library declares options
+# ruff: noqa: PLC0415, FBT002, PLR0913, PLR0917 - imports when run; arguments are how the library declares options
 
 import logging
 import shutil
@@ -142,13 +142,14 @@ def predict(
     file: Annotated[Path | None, typer.Option("--from", help="Take the row from this CSV file.")] = None,
     row: Annotated[int, typer.Option(min=1, help="Number of that row below the header.")] = 1,
     document: Annotated[str, typer.Option("--json", help="Send this instance, as JSON.")] = "",
+    key: Annotated[str, typer.Option("--key", envvar="TIDEMILL_API_KEY", help="API key.")] = "",
     home: HomeOption = HOME,
 ) -> None:
     """Ask a model for one prediction; what is not given is missing to it."""
     from tidemill_local.cli.predicting import find_model, parse_values, print_answer, read_row
     from tidemill_local.cli.running import find
 
-    served = find_model(find(home).gateway, model)
+    served = find_model(find(home).gateway, model, key)
     typed = parse_values(values or [])
     if unknown := sorted(typed.keys() - served.inputs.keys()):
         raise CommandFailed(f"expected values of {sorted(served.inputs)}, received {unknown}")

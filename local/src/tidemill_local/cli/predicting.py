@@ -48,11 +48,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Model:
-    """A served model by name. `inputs` maps what it takes to TensorFlow's type names."""
+    """A served model by name. `inputs` maps what it takes to TensorFlow's type names; `key` is an API key."""
 
     gateway: str
     name: str
     inputs: Mapping[str, str]
+    key: str = ""
 
     @property
     def url(self) -> str:
@@ -76,22 +77,24 @@ class Model:
         """Ask for one prediction; raise CommandFailed when the answer is an error."""
         body = json.dumps({"instances": [instance]}, ensure_ascii=False)
         begin = time.perf_counter()
-        reply = request("POST", self.url, body)
+        reply = request("POST", self.url, body, self.key)
         seconds = time.perf_counter() - begin
         if reply.status != 200:
             raise CommandFailed(f"expected a prediction, received status {reply.status}: {_reason(reply)}")
         return Answer(f"curl -d {shlex.quote(body)} {self.url}", reply.body, reply.version, seconds)
 
 
-def find_model(gateway: str, name: str) -> Model:
-    """Ask what a model takes; raise CommandFailed when it is not served."""
-    reply = request("GET", f"{gateway}/v1/models/{quote(name)}/metadata")
+def find_model(gateway: str, name: str, key: str = "") -> Model:
+    """Ask what a model takes; raise CommandFailed when it is not served, or not to who has this API key."""
+    reply = request("GET", f"{gateway}/v1/models/{quote(name)}/metadata", key=key)
+    if reply.status in (401, 403):
+        raise CommandFailed(f"expected an API key in TIDEMILL_API_KEY that may predict: {_reason(reply)}")
     if reply.status != 200:
-        served = ", ".join(model_names(gateway)) or "none"
+        served = ", ".join(model_names(gateway, key)) or "none"
         raise CommandFailed(f"expected a served model ({served}), received {name!r}: {_reason(reply)}")
     signatures = json.loads(reply.body)["metadata"]["signature_def"]["signature_def"]
     inputs = signatures["serving_default"]["inputs"]
-    return Model(gateway, name, {each: inputs[each]["dtype"] for each in sorted(inputs)})
+    return Model(gateway, name, {each: inputs[each]["dtype"] for each in sorted(inputs)}, key)
 
 
 def print_answer(answer: Answer, console: Console) -> None:
@@ -102,9 +105,9 @@ def print_answer(answer: Answer, console: Console) -> None:
     console.print(Text(f"   version {answer.version} answered, in {took_ms:.1f} ms", style="dim"))
 
 
-def model_names(gateway: str) -> list[str]:
+def model_names(gateway: str, key: str = "") -> list[str]:
     """Name every model that the gateway has a route for."""
-    reply = request("GET", f"{gateway}/v1/models")
+    reply = request("GET", f"{gateway}/v1/models", key=key)
     if reply.status != 200:
         raise CommandFailed(f"expected a list of models from {gateway}: {_reason(reply)}")
     return list(json.loads(reply.body)["models"])
@@ -136,12 +139,13 @@ def parse_values(pairs: Sequence[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def request(method: str, url: str, body: str | None = None) -> Reply:
-    """Send one request; raise CommandFailed when nothing answers."""
+def request(method: str, url: str, body: str | None = None, key: str = "") -> Reply:
+    """Send one request, with an API key if there is one; raise CommandFailed when nothing answers."""
+    headers = {"Content-Type": "application/json", **({"X-Api-Key": key} if key else {})}
     address = urlsplit(url)
     connection = HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request(method, address.path, body, {"Content-Type": "application/json"})
+        connection.request(method, address.path, body, headers)
         reply = connection.getresponse()
         return Reply(reply.status, reply.read().decode(), reply.headers[VERSION_HEADER])
     except (OSError, HTTPException) as error:
