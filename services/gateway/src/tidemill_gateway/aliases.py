@@ -72,6 +72,10 @@ class AliasCollector(Collector):
     def __init__(self, requests: Histogram) -> None:
         self._requests = requests
 
+    def describe(self) -> Iterable[Metric]:
+        """Claim no names: they are a model server's own where one runs in the same process."""
+        return ()
+
     def collect(self) -> Iterable[Metric]:
         """Return the metrics as of now."""
         sums = Sums()
