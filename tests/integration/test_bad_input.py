@@ -81,7 +81,8 @@ def test_a_file_deleted_before_it_is_read_is_quarantined(world: World) -> None:
 
 
 def test_a_message_that_is_no_notification_is_dead_lettered_with_its_reason(world: World) -> None:
-    world.publish(topology.OBJECTS_TOPIC, b"what is this", eventType="OBJECT_FINALIZE")
+    named = {"eventType": "OBJECT_FINALIZE", "objectId": "drops/what/is-this.csv"}
+    world.publish(topology.OBJECTS_TOPIC, b"what is this", **named)
 
     def listed() -> bool | None:
         files = world.store.uri("warehouse/dead_letters") + "/**/*.parquet"
