@@ -129,6 +129,15 @@ def test_a_failure_is_kept_for_nobody() -> None:
     assert run.rows == 2
 
 
+def test_an_answer_that_is_no_number_is_kept_for_nobody() -> None:
+    run = Counting(np.nan)
+    with gateway_of(run) as (client, _):
+        replies = [ask(client, [1]) for _ in range(2)]
+
+    assert [reply.text for reply in replies] == ['{"predictions":[NaN]}'] * 2
+    assert run.rows == 2
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -108,6 +108,17 @@ def test_a_model_that_takes_one_row_only_is_asked_row_by_row() -> None:
     assert model.calls == [1] * REQUESTS
 
 
+def test_requests_that_do_not_fit_together_leave_joining_on_for_others() -> None:
+    model = Doubling()
+    with gateway_of(model) as url:
+        mixed = ask_at_once(url, [{"instances": [[1.0] * (1 + n % 2)]} for n in range(REQUESTS)])
+        model.calls.clear()
+        alike = ask_at_once(url, [{"instances": [[1.0, 2.0]]} for _ in range(REQUESTS)])
+
+    assert {reply.status_code for reply in (*mixed, *alike)} == {200}
+    assert len(model.calls) < REQUESTS
+
+
 def test_outputs_that_are_not_row_by_row_are_not_divided() -> None:
     def mean(inputs: Arrays) -> Arrays:
         time.sleep(0.02)

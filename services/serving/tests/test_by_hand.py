@@ -141,6 +141,15 @@ def test_promoting_what_serves_already_changes_nothing(world: World, stub: Relea
     assert world.untold == []
 
 
+def test_promoting_twice_keeps_the_way_back(world: World, stub: ReleasesStub) -> None:
+    canary(world)
+    with ThreadPoolExecutor(2) as callers:
+        asks = [callers.submit(stub.Promote, ReleaseRequest(model="m", version=2), timeout=5) for _ in "12"]
+        states = [ask.result() for ask in asks]
+
+    assert {(state.stable_version, state.previous_version) for state in states} == {(2, 1)}
+
+
 @pytest.mark.parametrize(
     ("call", "request_", "code", "says"),
     [

@@ -80,6 +80,19 @@ def test_after_the_last_step_the_canary_is_stable(canary: World) -> None:
     assert (event.label, event.replaces) == ("stable", 1)
 
 
+def test_a_canary_that_the_model_server_lost_is_not_promoted(canary: World) -> None:
+    seen = canary.saw(1, 180), canary.saw(2, 20)
+    del canary.server.models["m", 2]
+    canary.server.forget()
+    canary.parts.releases.reconcile()
+    for _ in range(2):
+        canary.pass_seconds(60)
+        canary.report(*seen)
+
+    assert canary.state.stable_version == canary.route.stable_version == 1
+    assert not canary.route.variants
+
+
 @pytest.mark.parametrize(
     ("code", "fault"),
     [

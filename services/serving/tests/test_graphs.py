@@ -36,7 +36,7 @@ spec: {{nodes: {{a: {node}}}, outputs: {{y: a.y}}}}
 
     def look(self) -> None:
         self.graphs.refresh()
-        self.graphs.tell(self.board.look_again())
+        self.graphs.tell(self.board.look_again() or ())
 
     def shown(self, routes: Iterable[Route] | None = None) -> list[Graph]:
         if routes is not None:

@@ -165,6 +165,7 @@ def run(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         http=RestProtocol,
+        ws="none",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_seconds),

@@ -60,7 +60,7 @@ class ArrivingBody:
         if size_bytes > self._limit_bytes:
             self.fail(BodyTooLarge(self._limit_bytes))
         elif size_bytes > SMALL_BYTES and not self._reserve(size_bytes):
-            self.fail(Refused(Code.UNAVAILABLE, "Too many large bodies at once", 1, "overloaded"))
+            self.fail(_no_room())
         elif not self._body:
             self._body = chunk
         else:
@@ -91,6 +91,11 @@ class ArrivingBody:
             raise self._refusal
         return bytes(self._body)
 
+    def hold(self, size_bytes: int) -> None:
+        """Count what the body was unpacked to; raises Refused when there is no room for it."""
+        if size_bytes > max(SMALL_BYTES, self._reserved_bytes) and not self._reserve(size_bytes):
+            raise _no_room()
+
     def release(self) -> None:
         """Let others have the memory."""
         self._memory.free_bytes += self._reserved_bytes
@@ -107,6 +112,10 @@ class ArrivingBody:
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+
+def _no_room() -> Refused:
+    return Refused(Code.UNAVAILABLE, "Too many large bodies at once", 1, "overloaded")
 
 
 def unpacked(body: bytes, headers: Mapping[bytes, bytes], limit_bytes: int) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from tidemill_contracts.observing import sound
 from tidemill_gateway.calls import Arrays, Call, Part
 from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.metrics import CACHE_BYTES, CACHE_REQUESTS
@@ -63,8 +64,9 @@ class Cache:
             outputs, part = await ask()
             # Rows of a joined call are views of all its rows.
             own = {name: array.copy() for name, array in outputs.items()}
-            self._keep(key, Entry(own, _size_bytes(own), loop.time() + seconds))
-            answer.set_result(own)
+            if sound(own):
+                self._keep(key, Entry(own, _size_bytes(own), loop.time() + seconds))
+                answer.set_result(own)
         finally:
             del self._under_way[key]
             if not answer.done():

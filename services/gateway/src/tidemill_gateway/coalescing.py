@@ -194,25 +194,26 @@ class Coalescer:
                 self._lanes.pop(lane.key, None)
 
     async def _answer(self, lane: Lane, members: Sequence[Waiting]) -> None:
+        told, inputs = None, None
         try:
-            told = await self._ask(lane, members)
+            inputs = lane.key[2].join([member.content for member in members], lane.signature)
+            if inputs is not None:
+                told = await self._ask(lane, members, inputs)
         except Refused as refusal:
             if len(members) == 1 or refusal.code not in _PERHAPS_ANOTHERS_FAULT:
                 raise
-            told = None
         if told is None:
-            await self._take_apart(lane, members)
+            await self._take_apart(lane, members, were_joined=inputs is not None)
             return
         for member, one in zip(members, told, strict=True):
             if not member.answer.done():
                 member.answer.set_result(one)
 
-    async def _ask(self, lane: Lane, members: Sequence[Waiting]) -> list[tuple[Any, Part]] | None:
-        """Return everyone's answer; None if they cannot be asked together."""
+    async def _ask(
+        self, lane: Lane, members: Sequence[Waiting], inputs: Arrays
+    ) -> list[tuple[Any, Part]] | None:
+        """Return everyone's answer; None if the outputs cannot be divided."""
         target, signature, form = lane.key
-        inputs = form.join([member.content for member in members], lane.signature)
-        if inputs is None:
-            return None
         begin = asyncio.get_running_loop().time()
         outputs: Arrays = await self._servers.predict(
             target,
@@ -231,7 +232,7 @@ class Coalescer:
             for answer, (first, last) in zip(answers, bounds(sizes), strict=True)
         ]
 
-    async def _take_apart(self, lane: Lane, members: Sequence[Waiting]) -> None:
+    async def _take_apart(self, lane: Lane, members: Sequence[Waiting], *, were_joined: bool) -> None:
         answers = await asyncio.gather(*(member.alone() for member in members), return_exceptions=True)
         for member, answer in zip(members, answers, strict=True):
             if member.answer.done():
@@ -240,7 +241,8 @@ class Coalescer:
                 member.answer.set_exception(answer)
             else:
                 member.answer.set_result(answer)
-        if len(members) > 1 and not any(isinstance(answer, BaseException) for answer in answers):
+        failed = any(isinstance(answer, BaseException) for answer in answers)
+        if were_joined and len(members) > 1 and not failed:
             # No request was at fault: the model does not take several.
             if len(self._apart) >= MAX_KNOWN_APART:
                 del self._apart[next(iter(self._apart))]

@@ -85,7 +85,9 @@ class RestRequest:
             self.admit(Role.ADMIN)
         if not self.arriving.is_whole:
             await self._arrival()
-        return unpacked(await self.arriving.read(), self.headers, self.max_body_bytes)
+        body = unpacked(await self.arriving.read(), self.headers, self.max_body_bytes)
+        self.arriving.hold(len(body))
+        return body
 
     async def _arrival(self) -> None:
         admission, self.admission = self.admission or FREE, None

@@ -105,6 +105,11 @@ class ModelServers:
         response = await _answer(call(request, timeout=timeout_seconds, metadata=metadata), target.model)
         return response.result
 
+    def described(self, target: Target) -> ModelInfo | None:
+        """Return what is known of a loaded version; None: `describe` has to ask."""
+        task = self._described.get(target)
+        return task.result() if task is not None and task.done() and task.exception() is None else None
+
     async def describe(self, target: Target) -> ModelInfo:
         """Return what a loaded version takes; asked once, as versions do not change. Raises Refused."""
         if other := self._other(target.address):

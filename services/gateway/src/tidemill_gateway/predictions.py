@@ -10,6 +10,7 @@ from tidemill_gateway.caching import Cache, question_key
 from tidemill_gateway.calls import UNKNOWN, Arrays, Call, Part
 from tidemill_gateway.coalescing import Coalescer
 from tidemill_gateway.documents import parse
+from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.examples import read_examples, write_classifications, write_regressions
 from tidemill_gateway.joining import RowForm, TensorForm
 from tidemill_gateway.model_servers import ModelServers
@@ -149,7 +150,15 @@ class Predictions:
         return Part(inputs, outputs, seconds=_now() - begin)
 
     async def _signature(self, call: Call, target: Target, name: str) -> Signature:
-        signature = (await self._servers.describe(target)).signature(name)
+        info = self._servers.described(target)
+        if info is None:
+            try:
+                async with asyncio.timeout_at(call.deadline):
+                    info = await self._servers.describe(target)
+            except TimeoutError:
+                message = f"Model server of {target.model} did not answer in time"
+                raise Refused(Code.DEADLINE_EXCEEDED, message) from None
+        signature = info.signature(name)
         call.signature = name
         return signature
 

@@ -136,7 +136,8 @@ class RestProtocol(LimitedConnection):
     def resume_writing(self) -> None:
         """Go on reading: the caller has taken its answers."""
         super().resume_writing()
-        self.flow.resume_reading()
+        if not self.pipeline:
+            self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if not isinstance(cycle, Exchange):
@@ -183,7 +184,10 @@ class RestProtocol(LimitedConnection):
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
-        # uvicorn reads on after every answer, however many requests wait behind it and answers before it.
+
+    def on_response_complete(self) -> None:
+        """Read on only where nothing waits: uvicorn does so after every answer."""
+        super().on_response_complete()
         if self.pipeline or self.flow.write_paused:
             self.flow.pause_reading()
 

@@ -45,7 +45,7 @@ class ByHand:
         wanted = self._wanted(deployment, version)
         if deployment.stable and deployment.stable.version == wanted.version:
             return self.state(pipeline)
-        if wanted.version in deployment.versions():
+        if wanted.version in deployment.versions() and self._switch.can_answer(pipeline, wanted.version):
             self._promote(pipeline, wanted)
         else:
             # Until it is wanted, whoever holds the model server to what is would unload it again.
@@ -117,7 +117,8 @@ class ByHand:
 
     def _promote(self, pipeline: str, wanted: Deployed) -> None:
         with self._switch.deciding(pipeline) as deployment:
-            self._switch.put(self._promoted(deployment, wanted))
+            if deployment.stable is None or deployment.stable.version != wanted.version:
+                self._switch.put(self._promoted(deployment, wanted))
 
     def _promoted(self, deployment: Deployment, wanted: Deployed) -> Deployment:
         now = self._now()
@@ -138,6 +139,8 @@ class ByHand:
             raise NotNow(f"expected a version that serves, of {deployment.versions()}, received {version}")
         if deployment.previous is None:
             raise NotNow(f"expected a version before {stable.version} to go back to, there is none")
+        if not self._switch.can_answer(deployment.pipeline, deployment.previous.version):
+            raise NotNow(f"expected version {deployment.previous.version} to be loaded, it is not")
         why = self._switch.withdrawal(deployment, stable, reason)
         gone = announcing.withdrawn(deployment, stable, why, seconds_since(stable.began, now))
         after = deployment.roll_back(why, now)

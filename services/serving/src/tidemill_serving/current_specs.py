@@ -18,6 +18,7 @@ class CurrentSpecs:
     store: ObjectStore
     _texts: dict[str, bytes] = field(default_factory=dict)
     _specs: dict[str, PipelineSpec] = field(default_factory=dict)
+    _looked: set[str] = field(default_factory=set)
     _restricted: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def refresh(self, pipeline: str) -> None:
@@ -27,10 +28,12 @@ class CurrentSpecs:
         try:
             text = self.store.read(layout.pipeline_spec(pipeline))
         except ObjectNotFound:
+            self._looked.add(pipeline)
             return
         if text != self._texts.get(pipeline):
-            self._texts[pipeline] = text
             self._take(pipeline, text)
+            self._texts[pipeline] = text
+        self._looked.add(pipeline)
 
     def refresh_columns(self, pipeline: str) -> None:
         """Read which columns of the newest span are not stored in clear."""
@@ -41,6 +44,9 @@ class CurrentSpecs:
 
     def serving(self, pipeline: str) -> Serving:
         """Return what the spec says of serving, as it was last read."""
+        if pipeline not in self._looked:
+            # A release that went on before a restart must not be judged by defaults.
+            self.refresh(pipeline)
         return self._specs[pipeline].serving if pipeline in self._specs else Serving()
 
     def restricted_columns(self, pipeline: str) -> list[str]:

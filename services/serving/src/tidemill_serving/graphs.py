@@ -105,7 +105,8 @@ def keep_graphs(graphs: Graphs, board: RouteBoard, stop: threading.Event, every_
     while not stop.is_set():
         try:
             graphs.refresh()
-            graphs.tell(board.look_again())
+            if (routes := board.look_again()) is not None:
+                graphs.tell(routes)
         except Exception:  # noqa: BLE001 - the thread's boundary: whatever it was, the next turn may do better
             get_logger().exception("graphs-failed")
         stop.wait(every_seconds)

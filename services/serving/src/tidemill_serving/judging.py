@@ -55,13 +55,13 @@ def judge(release: Release, rollout: Rollout, evidence: Evidence, now: datetime)
     if not (is_over or is_best or evidence.calls_for_a_look):
         return Judgement("stay")
     observations = evidence.observations
-    observations.looks += 1
     found = verdict.findings(evidence, rollout.limits)
-    level = verdict.level(rollout.limits.false_alarms, observations.looks, len(found))
+    level = verdict.level(rollout.limits.false_alarms, observations.looks + 1, len(found))
     guilty = [finding for finding in found if finding.condemns(level)]
     if guilty:
         # Should it not be possible to store that, the next turn looks again.
         return Judgement("take-back", tuple(found), _reason(guilty, evidence.version))
+    observations.looks += 1
     observations.looked_at = evidence.amount
     action: Action = "promote" if is_best else _next(release, rollout) if is_over else "stay"
     return Judgement(action, (*found, *told_besides(evidence)))

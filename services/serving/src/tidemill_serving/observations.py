@@ -80,10 +80,6 @@ class Observations:
             for version in sums.keys() - kept:
                 del sums[version]
 
-    def end(self, version: int) -> tuple[int, int]:
-        """Return what a version answered and failed since its release; released again, it begins anew."""
-        return self.answered.pop(version, 0), self.failed.pop(version, 0)
-
     def is_new(self, gateway: str, number: int) -> bool:
         """Say whether a report was not counted yet, and remember it; of too many gateways, the latest."""
         if number <= self.reports.get(gateway, 0):

@@ -37,13 +37,14 @@ class Overseer:
         now = self._now()
         rollout = self._switch.specs.serving(pipeline).rollout
         with self._switch.deciding(pipeline) as deployment:
-            if deployment.release is None:
+            release = deployment.release
+            if release is None or not self._switch.can_answer(pipeline, release.candidate.version):
                 return
             with self._switch.evidence(deployment) as evidence:
-                judgement = judge(deployment.release, rollout, evidence, now)
+                judgement = judge(release, rollout, evidence, now)
             if judgement.action != "stay":
                 get_logger().info("judged", pipeline=pipeline, action=judgement.action, says=judgement.texts)
-                self._switch.put(self._after(deployment, deployment.release, judgement, evidence, now))
+                self._switch.put(self._after(deployment, release, judgement, evidence, now))
 
     def _after(
         self,

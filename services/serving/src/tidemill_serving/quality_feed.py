@@ -68,9 +68,16 @@ class QualityFeed:
             pipeline, waiting = self._unsearched.get()
             for each in waiting:
                 by_hour[pipeline, layout.hour_of(each.predicted_at_ms)].append(each)
-        for (pipeline, hour), waiting in by_hour.items():
-            for name in self._store.list(layout.prediction_log(pipeline, hour, "")):
-                self._answer(pipeline, name, _held(LogFile.parse(name), waiting))
+        while by_hour:
+            (pipeline, hour), waiting = by_hour.popitem()
+            try:
+                for name in self._store.list(layout.prediction_log(pipeline, hour, "")):
+                    self._answer(pipeline, name, _held(LogFile.parse(name), waiting))
+            except BaseException:
+                # What was taken out of the queue is not searched for yet: the next turn has it again.
+                for (unsearched, _), labels in [((pipeline, hour), waiting), *by_hour.items()]:
+                    self._unsearched.put((unsearched, labels))
+                raise
 
     def _rebuild(self, pipeline: str) -> None:
         with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="quality") as threads:

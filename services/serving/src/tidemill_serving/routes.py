@@ -44,11 +44,11 @@ class RouteBoard:
             self._table = table
             self._changed.notify_all()
 
-    def look_again(self) -> Sequence[Route]:
-        """Look which graphs can be served now; return the routes, none before the first table."""
+    def look_again(self) -> Sequence[Route] | None:
+        """Look which graphs can be served now; return the routes, None before the first table."""
         with self._changed:
             if self._table is None:
-                return ()
+                return None
             self.show(self._table.routes)
             return self._table.routes
 

@@ -50,6 +50,10 @@ class Switch:
         """Return the deployments that have something to serve."""
         return [deployment for deployment in self._deployments.all() if deployment.stable]
 
+    def can_answer(self, pipeline: str, version: int) -> bool:
+        """Say whether the model server held a version when it was last looked at."""
+        return version in self._loading.loaded(pipeline)
+
     def get(self, pipeline: str) -> Deployment:
         """Return a deployment as it is now."""
         return self._deployments.get(pipeline)
@@ -64,6 +68,8 @@ class Switch:
         """Store a decision, and show it; from here on a restart knows it."""
         with self._lock:
             self._deployments.put(deployment)
+            with self.sightings.of(deployment.pipeline) as observations:
+                observations.forget_all_but(deployment.versions())
             self.show()
         self.changed.set()
 
@@ -106,7 +112,8 @@ class Switch:
     def withdrawal(self, deployment: Deployment, deployed: Deployed, reason: Reason) -> Withdrawal:
         """Say why a version goes, with what it was asked until now."""
         with self.sightings.of(deployment.pipeline) as observations:
-            answers, failures = observations.end(deployed.version)
+            answers = observations.answered.get(deployed.version, 0)
+            failures = observations.failed.get(deployed.version, 0)
         return Withdrawal(code=reason.code, message=reason.message, answers=answers, failures=failures)
 
     def tell(self, teller: Teller) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tidemill_gateway.calls import Call, Part
 from tidemill_gateway.errors import Code
+from tidemill_gateway.releasing.choices import ANSWER
 from tidemill_gateway.routes import Target
 
 MAX_VERSIONS = 1024
@@ -31,7 +32,9 @@ class Statistics:
         self._counted: dict[tuple[str, int], Counted] = {}
 
     def finished(self, call: Call, target: Target, code: Code, seconds: float, part: Part | None) -> None:
-        """Count one answer or failure."""
+        """Count one answer or failure of a version."""
+        if call.fallback == ANSWER:
+            return
         key = target.model, target.version
         counted = self._counted.get(key)
         if counted is None:

@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 import jwt
@@ -94,7 +95,7 @@ class Tokens:
         """Fetch the keys once."""
         try:
             keys = await asyncio.to_thread(self._issuer.fetch_keys)
-        except (OSError, ValueError, TypeError, LookupError, jwt.PyJWTError) as error:
+        except (OSError, HTTPException, ValueError, TypeError, LookupError, jwt.PyJWTError) as error:
             get_logger().warning("issuer-away", issuer=self._issuer.name, error=str(error))
             return
         if keys.keys() != self._keys.keys():

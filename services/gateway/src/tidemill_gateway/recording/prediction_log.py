@@ -17,6 +17,7 @@ from tidemill_gateway.errors import Code
 from tidemill_gateway.recording.entries import Entry, TooLarge, rows_of
 from tidemill_gateway.recording.log_storing import LogStoring
 from tidemill_gateway.recording.prediction_ids import PredictionIds
+from tidemill_gateway.releasing.choices import ANSWER
 from tidemill_gateway.routes import RouteBook, Target
 
 # Classify, Regress and what was answered before have no tensors to count the rows of.
@@ -65,7 +66,7 @@ class PredictionLog:
     def finished(self, call: Call, target: Target, code: Code, seconds: float, part: Part | None) -> None:
         """Name a prediction, and put it aside if it is to be logged."""
         route = self._book.find(target.model)
-        if route is None:
+        if route is None or call.fallback == ANSWER:
             return
         rows = rows_of(part)
         prediction_id, at_ms, is_logged = self._ids.new(
