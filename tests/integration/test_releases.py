@@ -90,7 +90,10 @@ class Traffic:
                 began = time.monotonic()
                 try:
                     reply = client.post(url, json={"instances": [2 * LIVE]})
-                    restarts = reply.status_code == 503 and not client.get(f"{gateway}/readyz").is_success
+                    restarts = reply.status_code == 503 and (
+                        # It may have become ready since it answered.
+                        "route table" in reply.text or not client.get(f"{gateway}/readyz").is_success
+                    )
                 except httpx.TransportError:
                     restarts = True
                 if restarts:
