@@ -47,9 +47,17 @@ class PrivatePool:
     def __init__(self, file_name: str, packages: Sequence[str]) -> None:
         self._file_name = file_name
         self._packages = packages
+        self._definitions: dict[str, Any] = {}
 
     def definition(self, name: str) -> Any:
         """Return the message class or enum with this short name; raises AttributeError if there is none."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._definitions:
+            self._definitions[name] = self._find(name)
+        return self._definitions[name]
+
+    def _find(self, name: str) -> Any:
         for package in self._packages:
             try:
                 return message_factory.GetMessageClass(self._pool.FindMessageTypeByName(f"{package}.{name}"))

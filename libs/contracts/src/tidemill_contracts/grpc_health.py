@@ -1,6 +1,5 @@
 """gRPC's health checking protocol, in a descriptor pool of its own as `tfserving` and `oip` are."""
 
-from functools import cache
 from typing import Any
 
 import grpc
@@ -27,11 +26,4 @@ def service_handlers(servicer: object) -> grpc.GenericRpcHandler:
 
 def __getattr__(name: str) -> Any:
     """Return the message class with this short name; raises AttributeError if there is none."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return _definition(name)
-
-
-@cache
-def _definition(name: str) -> Any:
     return _POOL.definition(name)

@@ -5,7 +5,6 @@ Message classes are attributes of this module, found by their short name on firs
 client that brings its own copy can be imported in the same process.
 """
 
-from functools import cache
 from typing import Any
 
 import grpc
@@ -46,11 +45,4 @@ def service_handlers(servicer: object) -> grpc.GenericRpcHandler:
 
 def __getattr__(name: str) -> Any:
     """Return the message class or enum with this short name; raises AttributeError if there is none."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return _definition(name)
-
-
-@cache
-def _definition(name: str) -> Any:
     return _POOL.definition(name)

@@ -7,7 +7,6 @@ imported in the same process. For that reason a message of another copy is not a
 write `ModelSpec(name="m", version={"value": 3})`, not `version=wrappers_pb2.Int64Value(value=3)`.
 """
 
-from functools import cache
 from typing import Any
 
 import grpc
@@ -57,11 +56,4 @@ def model_service_handlers(servicer: object) -> grpc.GenericRpcHandler:
 
 def __getattr__(name: str) -> Any:
     """Return the message class or enum with this short name; raises AttributeError if there is none."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return _definition(name)
-
-
-@cache
-def _definition(name: str) -> Any:
     return _POOL.definition(name)

@@ -101,18 +101,14 @@ class Answering:
         raise refusal
 
     async def _ask(self, call: Call, choice: Choice, ask: Ask[Answer]) -> Answer:
-        begin = _now()
         try:
-            answer, part = await ask(choice.target)
+            answer, part, seconds = await self._watched(call, choice.target, ask)
         except Refused as refusal:
-            self._tell(call, choice.target, refusal.code, _now() - begin, None)
             if choice.subject is not None and refusal.code in FAULTS:
                 self._observations.count(choice.subject, refusal.code)
             if not _is_gone(refusal) or call.ref.version is not None:
                 raise
             return await self._ask_successor(call, choice.target, ask, refusal)
-        seconds = _now() - begin
-        self._tell(call, choice.target, Code.OK, seconds, part)
         is_sound = choice.subject is None or self._observe(call, choice, choice.subject, seconds, part)
         if choice.is_trial and choice.spares and not is_sound:
             raise _Unsound(answer)
@@ -135,15 +131,12 @@ class Answering:
     async def _ask_spare(self, call: Call, spare: Spare, ask: Ask[Answer]) -> tuple[Answer, Part | None]:
         asked_first = call.version, call.variant
         call.version, call.variant, call.fallback = version_label(spare), spare.variant, spare.name
-        begin = _now()
         try:
-            answer, part = await ask(spare.target)
+            answer, part, _ = await self._watched(call, spare.target, ask)
         except Refused as refusal:
-            self._tell(call, spare.target, refusal.code, _now() - begin, None)
             metrics.FALLBACKS.labels(call.model, spare.name, refusal.code.value).inc()
             (call.version, call.variant), call.fallback = asked_first, ""
             raise
-        self._tell(call, spare.target, Code.OK, _now() - begin, part)
         metrics.FALLBACKS.labels(call.model, spare.name, Code.OK.value).inc()
         return answer, part
 
@@ -157,6 +150,20 @@ class Answering:
         if choice.breaker is not None:
             choice.breaker.record(failed=True)
 
+    async def _watched(
+        self, call: Call, target: Target, ask: Ask[Answer]
+    ) -> tuple[Answer, Part | None, float]:
+        """Ask a version, and tell the watchers; return the answer, its tensors and the seconds it took."""
+        begin = _now()
+        try:
+            answer, part = await ask(target)
+        except Refused as refusal:
+            self._tell(call, target, refusal.code, _now() - begin, None)
+            raise
+        seconds = _now() - begin
+        self._tell(call, target, Code.OK, seconds, part)
+        return answer, part, seconds
+
     def _tell(self, call: Call, target: Target, code: Code, seconds: float, part: Part | None) -> None:
         for watcher in self._watchers:
             watcher.finished(call, target, code, seconds, part)
@@ -169,13 +176,7 @@ class Answering:
             message = f"Model server of {target.model} is restarting"
             raise Refused(Code.UNAVAILABLE, message) from refusal
         call.version, call.variant = str(successor.version), ""
-        begin = _now()
-        try:
-            answer, part = await ask(successor)
-        except Refused as error:
-            self._tell(call, successor, error.code, _now() - begin, None)
-            raise
-        self._tell(call, successor, Code.OK, _now() - begin, part)
+        answer, _, _ = await self._watched(call, successor, ask)
         return answer
 
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from tidemill_contracts.observing import sound
 from tidemill_gateway.calls import Arrays, Call, Part
-from tidemill_gateway.errors import Code, Refused
+from tidemill_gateway.errors import late
 from tidemill_gateway.metrics import CACHE_BYTES, CACHE_REQUESTS
 from tidemill_gateway.routes import Target
 
@@ -78,8 +78,7 @@ class Cache:
             async with asyncio.timeout_at(call.deadline):
                 return await asyncio.shield(answer)
         except TimeoutError:
-            message = f"Model server of {call.model} did not answer in time"
-            raise Refused(Code.DEADLINE_EXCEEDED, message) from None
+            raise late(call.model) from None
 
     def _kept(self, key: bytes) -> Arrays | None:
         entry = self._entries.get(key)

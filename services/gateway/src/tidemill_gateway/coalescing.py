@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tidemill_gateway.calls import Arrays, Call, Metadata, Part
-from tidemill_gateway.errors import Code, Refused
+from tidemill_gateway.errors import Code, Refused, late
 from tidemill_gateway.expiring import Expiry
 from tidemill_gateway.joining import Form, bounds
 from tidemill_gateway.metrics import REQUESTS_PER_CALL
@@ -128,8 +128,7 @@ class Coalescer:
             raise
         except TimeoutError:
             waiting.leave()
-            message = f"Model server of {target.model} did not answer in time"
-            raise Refused(Code.DEADLINE_EXCEEDED, message) from None
+            raise late(target.model) from None
         finally:
             self._expiry.discard(answer)
         return told

@@ -63,6 +63,11 @@ def invalid(message: str) -> Refused:
     return Refused(Code.INVALID_ARGUMENT, message)
 
 
+def late(model: str) -> Refused:
+    """Make the refusal of a request for which there is no more time."""
+    return Refused(Code.DEADLINE_EXCEEDED, f"Model server of {model} did not answer in time")
+
+
 def truncated(message: str) -> str:
     """Cut another server's message to the length TensorFlow Serving sends over gRPC."""
     encoded = message.encode(errors="replace")

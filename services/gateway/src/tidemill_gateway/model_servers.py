@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tidemill_contracts import tensors, tfserving
 from tidemill_gateway.calls import Arrays, Metadata
-from tidemill_gateway.errors import Code, Refused, invalid, truncated
+from tidemill_gateway.errors import Code, Refused, invalid, late, truncated
 from tidemill_gateway.routes import Target
 from tidemill_gateway.signatures import ModelInfo, model_info, type_name
 
@@ -189,16 +189,16 @@ async def _answer(call: Awaitable[Any], model: str) -> Any:
     try:
         return await call
     except grpc.aio.AioRpcError as error:
-        raise Refused(Code(error.code().name), _message(error, model)) from error
+        raise _refusal(error, model) from error
 
 
-def _message(error: grpc.aio.AioRpcError, model: str) -> str:
+def _refusal(error: grpc.aio.AioRpcError, model: str) -> Refused:
     # gRPC's own words for these name addresses, which callers have no use for.
     if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return f"Model server of {model} is unavailable"
+        return Refused(Code.UNAVAILABLE, f"Model server of {model} is unavailable")
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"Model server of {model} did not answer in time"
-    return truncated(error.details() or "")
+        return late(model)
+    return Refused(Code(error.code().name), truncated(error.details() or ""))
 
 
 def _to_array(proto: tfserving.TensorProto) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from tidemill_gateway.oip import datatypes
 from tidemill_gateway.openapi_operations import inference, operation, path_parameter
 from tidemill_gateway.schemas import OPTIONAL_STRING, STRING, Schema, given, scalar
+from tidemill_gateway.signatures import DEFAULT_SIGNATURE
 
 _TFS, _OIP, _RELEASES, _FEEDBACK = "TensorFlow Serving", "Open Inference Protocol", "releases", "feedback"
 _NAME = {"type": "string", "minLength": 1, "pattern": "^[^/:]+$"}
@@ -20,7 +21,7 @@ _SERVABLES = {
     "/v1/models/{model}/versions/{version}": [_MODEL, _VERSION],
     "/v1/models/{model}/labels/{label}": [_MODEL, _LABEL],
 }
-_SIGNATURE = {**STRING, "default": "serving_default"}
+_SIGNATURE = {**STRING, "default": DEFAULT_SIGNATURE}
 _PREDICT_REQUEST = {
     "type": "object",
     "properties": {

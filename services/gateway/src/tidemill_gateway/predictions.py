@@ -10,7 +10,7 @@ from tidemill_gateway.caching import Cache, question_key
 from tidemill_gateway.calls import UNKNOWN, Arrays, Call, Part
 from tidemill_gateway.coalescing import Coalescer
 from tidemill_gateway.documents import parse
-from tidemill_gateway.errors import Code, Refused
+from tidemill_gateway.errors import late
 from tidemill_gateway.examples import read_examples, write_classifications, write_regressions
 from tidemill_gateway.joining import RowForm, TensorForm
 from tidemill_gateway.model_servers import ModelServers
@@ -18,7 +18,7 @@ from tidemill_gateway.paths import ModelRef
 from tidemill_gateway.predict_request import joinable_rows, read_inputs, signature_name
 from tidemill_gateway.predict_response import write_outputs
 from tidemill_gateway.routes import RouteBook, Target
-from tidemill_gateway.signatures import Signature
+from tidemill_gateway.signatures import DEFAULT_SIGNATURE, Signature
 from tidemill_gateway.tensor_checks import check_wanted
 
 ROWS = RowForm()
@@ -99,7 +99,7 @@ class Predictions:
 
     async def infer(self, call: Call, request: Any) -> Any:
         """Return the result of a ClassificationRequest or RegressionRequest; raises Refused."""
-        name = request.model_spec.signature_name or "serving_default"
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
 
         async def ask(target: Target) -> tuple[Any, None]:
             await self._signature(call, target, name)
@@ -156,8 +156,7 @@ class Predictions:
                 async with asyncio.timeout_at(call.deadline):
                     info = await self._servers.describe(target)
             except TimeoutError:
-                message = f"Model server of {target.model} did not answer in time"
-                raise Refused(Code.DEADLINE_EXCEEDED, message) from None
+                raise late(target.model) from None
         signature = info.signature(name)
         call.signature = name
         return signature
