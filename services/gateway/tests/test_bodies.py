@@ -5,7 +5,8 @@ import tracemalloc
 
 import pytest
 
-from tidemill_gateway.bodies import BodyTooLarge, unpacked
+from tidemill_gateway.bodies import ArrivingBody, BodyMemory, BodyTooLarge, unpacked
+from tidemill_gateway.errors import Code, Refused
 
 
 def test_a_gzip_bomb_takes_no_more_memory_than_the_limit_allows() -> None:
@@ -18,3 +19,17 @@ def test_a_gzip_bomb_takes_no_more_memory_than_the_limit_allows() -> None:
     tracemalloc.stop()
 
     assert peak_bytes < 1_000_000
+
+
+def test_what_bodies_are_unpacked_to_is_bounded_together() -> None:
+    memory = BodyMemory(1_000_000)
+    first, second = ArrivingBody(10_000_000, memory), ArrivingBody(10_000_000, memory)
+
+    first.hold(900_000)
+    with pytest.raises(Refused) as refused:
+        second.hold(200_000)
+    first.release()
+    second.hold(200_000)
+
+    assert refused.value.code is Code.UNAVAILABLE
+    assert memory.free_bytes == 800_000

@@ -176,6 +176,7 @@ class LocalIssuer:
     keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
     fetches: int = 0
     url: str = ""
+    speaks_http: bool = True
 
     def add_key(self, key_id: str) -> None:
         self.keys[key_id] = rsa.generate_private_key(65537, 2048)
@@ -209,6 +210,9 @@ def issuer() -> Iterator[LocalIssuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps(issuer.document(self.path)).encode()
+            if not issuer.speaks_http:
+                self.wfile.write(b"nonsense\r\n\r\n")
+                return
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -303,6 +307,17 @@ def test_strangers_do_not_make_the_issuer_busy(tokened: httpx.Client, issuer: Lo
 
     assert {answer.status_code for answer in answers} == {401}
     assert issuer.fetches == before
+
+
+def test_a_reply_of_the_issuer_that_is_none_changes_nothing(issuer: LocalIssuer) -> None:
+    async def scenario() -> Refused | None:
+        tokens = Tokens(Issuer(issuer.url), "tidemill", "roles", least_refresh_seconds=0.1)
+        await tokens.refresh()
+        issuer.speaks_http = False
+        await tokens.refresh()
+        return refusal_of(tokens, issuer.token())
+
+    assert asyncio.run(scenario()) is None
 
 
 def test_keys_that_the_issuer_changes_are_found_in_the_background(issuer: LocalIssuer) -> None:

@@ -1,5 +1,6 @@
 """Deployments and outages as callers see them: no failed request in a switch, and plain words otherwise."""
 
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -158,6 +159,21 @@ def test_a_slow_model_is_given_up_at_the_deadline(
 ) -> None:
     slow = stack.enter_context(running_model_server({("m", 1): sleeping(2)}))
     serving.publish(route(slow, "m", 1))
+    client = start(predict_timeout_seconds=0.2)
+
+    response = client.post(PREDICT, json=BODY)
+
+    assert refusal(response) == (504, "Model server of m did not answer in time")
+    assert response.elapsed.total_seconds() < 1.5
+
+
+def test_a_model_server_that_does_not_say_what_a_model_takes_is_given_up_at_the_deadline(
+    stack: ExitStack, serving: Serving, start: StartGateway
+) -> None:
+    silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    server = ModelServer({})
+    server.address = f"127.0.0.1:{silent.getsockname()[1]}"
+    serving.publish(route(server, "m", 1))
     client = start(predict_timeout_seconds=0.2)
 
     response = client.post(PREDICT, json=BODY)

@@ -213,6 +213,27 @@ def test_a_label_finds_an_answer_that_was_logged_before(bucket: Bucket) -> None:
     assert told(quality) == {(1, "stable"): (1, 0.75, 1, 1)}
 
 
+def test_a_label_is_searched_for_again_after_the_bucket_failed(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quality = Quality()
+    feed = QualityFeed(bucket.store, quality)
+    feed(bucket.log(logged(2)))
+    feed(bucket.feedback(said(2, label=True)))
+
+    with monkeypatch.context() as away:
+        away.setattr(FolderStore, "list", _fail)
+        with pytest.raises(OSError, match="away"):
+            feed.search()
+    feed.search()
+
+    assert told(quality) == {(1, "stable"): (1, 0.75, 1, 1)}
+
+
+def _fail(*_: object) -> list[str]:
+    raise OSError("away")
+
+
 def test_a_label_waits_for_a_log_that_comes_later(bucket: Bucket) -> None:
     quality = Quality()
     feed = QualityFeed(bucket.store, quality)

@@ -4,10 +4,12 @@ Delivery is at least once, so handlers must be idempotent. A handler returns whe
 told; an exception decides what else happens:
 
     Rejected     the message will never be right: dead-letter topic with the reason, then ack
-    RetryLater   something it needs is not there yet: nack, redelivered after the retry policy's backoff
+    RetryLater   something it needs is not there yet: tried again while the consumer has patience, then nack,
+                 redelivered after the retry policy's backoff
     any other    unexpected: traceback, nack, and after the policy's attempts Pub/Sub dead-letters it
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +31,7 @@ from tidemill_runtime.logs import get_logger
 DEADLINE_SECONDS = 10
 # What a consumer holds before the client gives the lease up; longer work is stored as intent and acked.
 MAX_LEASE_SECONDS = 1800
+PAUSE_SECONDS = 2
 
 # Outcomes: ack, retry, reject. A rising reject or retry rate says that a sender and this service disagree, or
 # that something this service needs is down; the log lines of the same time carry the reasons.
@@ -76,8 +79,14 @@ class Consumer:
         project: str,
         publisher: PublisherClient,
         concurrency: int = 1,
+        patience_seconds: float = 0,
     ) -> None:
-        """Prepare to handle up to `concurrency` messages at once, each in a thread of its own."""
+        """Prepare to handle up to `concurrency` messages at once, each in a thread of its own.
+
+        A message that is to be retried later is held and tried again for `patience_seconds`, less than
+        MAX_LEASE_SECONDS: the policy's attempts are soon used up, and then it would be a dead letter. Nothing
+        that it waits for may come by the same subscription.
+        """
         self._handle = handle
         self.name = subscription.name
         self._publisher = publisher
@@ -85,6 +94,8 @@ class Consumer:
         self._subscriber = SubscriberClient()
         self._path = self._subscriber.subscription_path(project, subscription.name)
         self._concurrency = concurrency
+        self._patience_seconds = patience_seconds
+        self._stopping = threading.Event()
         self._stream: StreamingPullFuture | None = None
 
     def start(self) -> None:
@@ -109,6 +120,7 @@ class Consumer:
 
     def stop(self, timeout_seconds: float) -> None:
         """Take no new messages; wait for those in hand, which stay unacknowledged if they take too long."""
+        self._stopping.set()
         if self._stream is not None:
             self._stream.cancel()
             try:
@@ -137,7 +149,7 @@ class Consumer:
 
     def _settle(self, received: PubSubMessage, message: Message) -> tuple[str, dict[str, str]]:
         try:
-            self._handle(message)
+            self._handle_patiently(message)
         except Rejected as error:
             self._dead_letter(message, error)
             received.ack()
@@ -151,6 +163,17 @@ class Consumer:
             return "retry", {"reason": repr(error)}
         received.ack()
         return "ack", {}
+
+    def _handle_patiently(self, message: Message) -> None:
+        until = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                return self._handle(message)
+            except RetryLater as error:
+                if time.monotonic() >= until or self._stopping.is_set():
+                    raise
+                get_logger().info("message-held", reason=str(error))
+                self._stopping.wait(PAUSE_SECONDS)
 
     def _dead_letter(self, message: Message, error: Rejected) -> None:
         reason = {

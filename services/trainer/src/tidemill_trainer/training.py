@@ -16,7 +16,6 @@ from tidemill_contracts.training_spec import Family
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.objects import ObjectStore
 from tidemill_runtime.sequence import Sequence
-from tidemill_trainer.calibrated import calibrated
 from tidemill_trainer.card.making import Told
 from tidemill_trainer.champions import find_champion, load_champion
 from tidemill_trainer.committing import commit
@@ -87,7 +86,7 @@ def train(
         trainings.reject(training, Reason(code="nothing-learned", message=str(error)))
         return
     with fresh_server(place, folder) as server:
-        members = (_calibrated(finalist, finalists, work.data) for finalist in finalists.members)
+        members = (finalist.calibrated(work.data, finalists.kept) for finalist in finalists.members)
         contestants: dict[str, Contestant] = {each.family: _examine(work, each) for each in members}
         court = _court(work, server)
         hearing = hear(contestants, court)
@@ -111,21 +110,6 @@ def _search(work: _Work, learners: Mapping[Family, Learner]) -> Finalists:
         note=partial(work.trainings.add_trial, work.training),
         load=lambda family: learners.get(family) or load_learner(family, data, spec),
     )
-
-
-def _calibrated(finalist: Finalist, finalists: Finalists, data: TrainingData) -> Finalist:
-    """Correct a model's probabilities by the rows kept aside, where that helps."""
-    kept = finalists.kept
-    weights, groups = data.train.weights, data.belonging.groups
-    trained = calibrated(
-        finalist.trained,
-        finalist.answers,
-        data.train.labels[kept],
-        weights=None if weights is None else weights[kept],
-        groups=None if groups is None else groups[kept],
-        seed=data.seed,
-    )
-    return replace(finalist, trained=trained)
 
 
 def _examine(work: _Work, finalist: Finalist) -> Contestant:

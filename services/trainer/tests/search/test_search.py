@@ -2,17 +2,22 @@
 
 import time
 from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
-from stub_learner import PROPOSALS, QUICK, OneChoice, Proposing, StubLearner, stubs
+from numpy.typing import NDArray
+from stub_learner import PROPOSALS, QUICK, OneChoice, Proposing, StubLearner, StubTrained, stubs
 from trainer_world import PIPELINE, a_training, write_dataset
 
 from tidemill_contracts.pipeline import PipelineSpec
 from tidemill_contracts.training_spec import Family, Training
 from tidemill_runtime.folder import FolderStore
 from tidemill_trainer.data import TrainingData, load_dataset, read_manifest
+from tidemill_trainer.families import Examples, Params, Watch
+from tidemill_trainer.families.ensemble import Ensemble
+from tidemill_trainer.objective import Objective
 from tidemill_trainer.search.finalists import Finalists
 from tidemill_trainer.search.search import NOTHING_BEFORE, Before, NothingLearned, search
 from tidemill_trainer.trainings import Trial
@@ -369,3 +374,42 @@ def test_scores_are_of_the_deciding_metric(data: TrainingData) -> None:
     expected = np.mean(pairs > 0) + np.mean(pairs == 0) / 2
     assert deep.score == pytest.approx(expected)
     assert {trial.metric for trial in noted} == {"roc_auc"}
+
+
+@dataclass(frozen=True)
+class SureTrained(StubTrained):
+    """Says of each class of two how likely it is, and is right as often as its quality."""
+
+    def answer(self, examples: Examples) -> NDArray[np.float32]:
+        draws = np.random.default_rng(len(self.family)).random(len(examples))
+        said = np.where(draws < float(self.params["quality"]), examples.labels, 1 - examples.labels)
+        chances = np.where(said[:, None] == [0, 1], self.params["sure"], 1 - float(self.params["sure"]))
+        return chances.astype(np.float32)
+
+
+class SureLearner(StubLearner):
+    """Learns to be sure of itself."""
+
+    def fit(self, learn: Examples, check: Examples, params: Params, seed: int, watch: Watch) -> StubTrained:  # noqa: ARG002
+        return SureTrained(self.family, params, learn.plan, learn.objective)
+
+
+def test_models_of_several_classes_are_corrected_before_they_are_mixed(data: TrainingData) -> None:
+    classes = replace(
+        data,
+        objective=Objective(task="multiclass", metric="log_loss", classes=("on time", "late")),
+        train=replace(data.train, labels=data.train.labels.astype(np.int32)),
+    )
+    learners: Learners = {
+        "linear": SureLearner("linear", {"quality": 0.5, "sure": 0.5}),
+        "deep": SureLearner("deep", {"quality": 0.8, "sure": 0.8}),
+        "boosted-trees": SureLearner("boosted-trees", {"quality": 0.85, "sure": 0.9999}),
+    }
+
+    finalists, _ = searched(classes, learners, budget="fast", families=("deep", "boosted-trees", "ensemble"))
+
+    mixed = finalists.members[-1].trained
+    assert isinstance(mixed, Ensemble)
+    temperatures = {member.family: member.params.get("temperature", 1) for member in mixed.members}
+    assert float(temperatures["boosted-trees"]) > 3
+    assert temperatures["deep"] == 1

@@ -1,12 +1,14 @@
 """What a search ends with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_contracts.training_spec import Family
 from tidemill_trainer.belonging import Indices
+from tidemill_trainer.calibrated import Calibrated, calibrated
+from tidemill_trainer.data import TrainingData
 from tidemill_trainer.families import Params, Trained
 
 
@@ -34,6 +36,21 @@ class Finalist:
     def family(self) -> Family:
         """Its family."""
         return self.trained.family
+
+    def calibrated(self, data: TrainingData, kept: Indices) -> "Finalist":
+        """Correct its probabilities by the rows kept aside, `kept` their indices, where that helps."""
+        weights, groups = data.train.weights, data.belonging.groups
+        trained = calibrated(
+            self.trained,
+            self.answers,
+            data.train.labels[kept],
+            weights=None if weights is None else weights[kept],
+            groups=None if groups is None else groups[kept],
+            seed=data.seed,
+        )
+        if not isinstance(trained, Calibrated):
+            return self
+        return replace(self, trained=trained, answers=trained.correction.in_memory(self.answers))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -234,5 +234,9 @@ class _Search:
     def _mixture(self, members: Sequence[Finalist]) -> tuple[Ensemble, NDArray[np.float32]]:
         rows, kept = self._material.rows, self._material.kept
         weights = None if rows.weights is None else rows.weights[kept]
+        if self._material.objective.task == "multiclass":
+            # A model that is too sure of itself would hardly be heard. One number corrects that; the curve of
+            # a binary task could learn these few rows by heart.
+            members = [member.calibrated(self._data, kept) for member in members]
         answered = [(member.trained, member.answers) for member in members]
         return ensemble(answered, rows.labels[kept], weights, self._material.objective)
