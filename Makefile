@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PARTS := libs/contracts libs/runtime services/ingest services/transform services/trainer services/serving \
-  services/gateway local
-TESTS := $(foreach part,$(PARTS),$(part)/tests) tests/contract tests/deploy tests/integration tests/chaos
+  services/gateway services/controller local
+TESTS := $(foreach part,$(PARTS),$(part)/tests) tests/contract tests/deploy \
+  tests/orchestration bench/scale/tests tests/integration tests/chaos
 CONFORMANCE_HOME := $(or $(TIDEMILL_CONFORMANCE_HOME),$(HOME)/.cache/tidemill-conformance)
 CONFORMANCE := $(patsubst tests/conformance/requirements/%.txt,$(CONFORMANCE_HOME)/%/.installed, \
   $(wildcard tests/conformance/requirements/*.txt))
+IMAGES := $(notdir $(filter services/%,$(PARTS))) local
+IMAGE_OPTIONS = $(BUILD_OPTIONS) $(if $(BASE),--build-arg BASE=$(BASE))
 export UV_PYTHON := $(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo up test test-fast test-integration test-alone chaos lint types generate lock images clean \
-  conformance conformance-peers
+  conformance conformance-peers cloud-tools cluster images-test
 
 help: ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -35,8 +38,8 @@ lint: setup-dev
 	$(BIN)/lint-imports
 
 types: setup-dev
-	$(BIN)/mypy $(foreach part,$(PARTS),$(part)/src)
-	@for tests in $(TESTS); do $(BIN)/mypy $$tests || exit 1; done
+	$(BIN)/mypy $(foreach part,$(PARTS),$(part)/src) bench/scale/tidemill_scale
+	@for tests in $(TESTS) tests/cloud tests/images tests/smoke; do $(BIN)/mypy $$tests || exit 1; done
 
 test-fast: setup-dev ## Each part's own tests
 	$(BIN)/pytest -q -n 2 --dist loadfile $(filter-out tests/integration tests/chaos,$(TESTS))
@@ -45,10 +48,24 @@ test-integration: setup-dev ## All services together, as real processes
 	$(BIN)/pytest -q tests/integration tests/chaos
 
 test-alone: setup-dev ## Each service in an environment with nothing but what it declares
-	@for service in ingest transform trainer serving gateway; do scripts/test-alone $$service || exit 1; done
+	@for service in ingest transform trainer serving gateway controller; do scripts/test-alone $$service || exit 1; done
 
 chaos: setup-dev ## Kill processes at random moments of the flow, 50 seeds
 	$(BIN)/pytest -q tests/chaos --kills 50
+
+images: ## Build every image with the Docker engine, as tidemill-NAME:TAG; BASE is another base
+	@for name in $(IMAGES); do docker build $(IMAGE_OPTIONS) -t tidemill-$$name:$(or $(TAG),dev) \
+	  -f $$(test $$name = local || echo services/)$$name/Dockerfile . || exit 1; done
+
+images-test: setup-dev ## Build and start them all, with no rights; without an engine, install as one of them does
+	$(BIN)/pytest -q tests/images --image-base="$(BASE)" --image-build-options="$(BUILD_OPTIONS)"
+
+cluster: setup-dev ## The chart in a real cluster, through upgrades and kills: CLUSTER is its kubeconfig
+	$(BIN)/pytest -q tests/cluster $(if $(CLUSTER),--kubeconfig=$(CLUSTER)) \
+	  --image-registry=$(IMAGE_REGISTRY) --image-tag=$(or $(IMAGE_TAG),dev)
+
+cloud-tools: setup-dev ## What is written for gcloud and skaffold, asked of gcloud and skaffold; offline
+	$(BIN)/pytest -q tests/cloud
 
 conformance: setup-dev $(CONFORMANCE) ## Public clients of every protocol against a live gateway
 	TIDEMILL_CONFORMANCE_HOME=$(CONFORMANCE_HOME) $(BIN)/pytest -q tests/conformance \

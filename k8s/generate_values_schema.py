@@ -7,20 +7,25 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from values_comments import described
+
 Schema = dict[str, Any]
 
-SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
+SERVICES = ("ingest", "transform", "trainer", "serving", "gateway", "controller")
 # Each is one process by design, so a number of replicas is nothing to choose.
-ALONE = {"trainer", "serving"}
+ALONE = {"trainer", "serving", "controller"}
 # Those whose work is requests.
 SCALED = {"ingest", "gateway"}
 # Settings that follow from the chart's wiring or from values of their own.
 WIRED = re.compile(
     r"project|bucket_url|warehouse_url|tracking_uri|host|scratch_folder|launcher|job_.+|check_server_.+|.*port|"
-    r".+_address"
+    r".+_address|pipelines|namespace"
 )
 
 TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+SWITCH = {"type": "boolean"}
+OF_TEXTS = {"type": "object", "additionalProperties": TEXT}
 REPLICAS = {"type": "integer", "minimum": 0}
 QUANTITY = {"type": ["string", "number"], "pattern": r"^[0-9.]+([KMGT]i?|m)?$"}
 CIDR = {"type": "string", "pattern": r"^[0-9a-f.:]+/[0-9]+$"}
@@ -55,7 +60,10 @@ def secrets(service: str) -> Schema:
     """Describe which key of which Secret holds each of a service's secret settings."""
     fields = import_module(f"tidemill_{service}.settings").Settings.model_fields
     names = [name for name in fields if is_secret(setting(service, name))]
-    return closed(dict.fromkeys(names, closed({"name": NAME, "key": NAME}, ("name", "key"))))
+    reference = closed({"name": NAME, "key": NAME}, ("name", "key"))
+    return closed(
+        {name: {**reference, "description": setting(service, name)["description"]} for name in names}
+    )
 
 
 def is_secret(schema: Schema) -> bool:
@@ -69,13 +77,26 @@ def setting(service: str, name: str) -> Schema:
     return {key: value for key, value in fields["properties"][name].items() if key != "title"}
 
 
-def container() -> Schema:
+def resources() -> Schema:
     amounts = {"type": "object", "additionalProperties": QUANTITY}
-    return {
-        "image": TEXT,
-        "resources": closed({"requests": amounts, "limits": amounts}),
-        "scratch": QUANTITY,
-    }
+    return closed({"requests": amounts, "limits": amounts})
+
+
+def pod() -> Schema:
+    """Describe what may be chosen of every pod."""
+    texts = {"annotations": OF_TEXTS, "labels": OF_TEXTS, "nodeSelector": OF_TEXTS}
+    free = {"tolerations": PEERS, "affinity": {"type": "object"}, "priorityClass": TEXT}
+    return closed(texts | free)
+
+
+def component() -> Schema:
+    """Describe what every component has: a pod, and a container in it."""
+    account = closed({"annotations": OF_TEXTS})
+    return {"resources": resources(), "scratch": QUANTITY, "pod": pod(), "serviceAccount": account}
+
+
+def container() -> Schema:
+    return {"image": TEXT, **component()}
 
 
 def autoscaling(service: str) -> Schema:
@@ -93,72 +114,108 @@ def autoscaling(service: str) -> Schema:
     )
 
 
+def services() -> Schema:
+    return closed(
+        {
+            name: closed(
+                container()
+                | {"settings": settings(name)}
+                | ({"secrets": secrets(name)} if secrets(name)["properties"] else {})
+                | ({} if name in ALONE else {"replicas": REPLICAS})
+                | ({"autoscaling": autoscaling(name)} if name in SCALED else {})
+                | ({"files": TEXT} if name == "gateway" else {})
+            )
+            for name in SERVICES
+        }
+    )
+
+
+def training() -> Schema:
+    beside = closed({"resources": resources()})
+    launcher = {"launcher": {"enum": ["process", "kubernetes"]}, "gpuImage": TEXT}
+    return closed(launcher | component() | {"modelServer": beside})
+
+
+def model_server() -> Schema:
+    least = {"type": "integer", "minimum": 0}
+    return {
+        "replicas": REPLICAS,
+        "minReadySeconds": least,
+        "command": {**TEXTS, "minItems": 1},
+        "args": TEXTS,
+        **container(),
+    }
+
+
+def mlflow() -> Schema:
+    """Describe MLflow and where its database is."""
+    bundled = closed(container() | {"storage": QUANTITY, "storageClass": TEXT})
+    instance = {"type": "string", "pattern": "^([^:]+(:[^:]+){2,3})?$"}
+    proxy = {"instance": instance, "privateIp": SWITCH, "image": NAME, "resources": resources()}
+    database = {
+        "type": {"enum": ["bundled", "cloudsql", "uri"]},
+        "name": NAME,
+        "user": NAME,
+        "secret": closed({"name": TEXT, "key": NAME}),
+        "bundled": bundled,
+        "cloudsql": closed(proxy),
+    }
+    return closed({"enabled": SWITCH, **container(), "allowedHosts": TEXTS, "database": closed(database)})
+
+
+def monitoring() -> Schema:
+    return closed(
+        {
+            "scrape": {"enum": ["", "PodMonitoring", "PodMonitor"]},
+            "interval": {"type": "string", "pattern": "^[0-9]+[smh]$"},
+            "alerts": {"enum": ["", "Rules", "PrometheusRule"]},
+            "dashboards": SWITCH,
+        }
+    )
+
+
+def ingress() -> Schema:
+    parent = {"hosts": TEXTS, "parent": TEXT, "parentNamespace": TEXT, "healthCheck": SWITCH}
+    return closed(parent | {"className": TEXT, "annotations": OF_TEXTS, "tlsSecret": TEXT})
+
+
+def network_policy() -> Schema:
+    peers = dict.fromkeys(("clients", "monitoring", "tracking", "database", "outside"), PEERS)
+    addresses = dict.fromkeys(("kubernetesApis", "metadataServers"), ADDRESSES)
+    return closed({"enabled": SWITCH, **peers, "googleApis": {"type": "array", "items": CIDR}, **addresses})
+
+
 def values() -> Schema:
     """Describe the whole of values.yaml."""
-    services = {
-        name: closed(
-            container()
-            | {"settings": settings(name), "secrets": secrets(name)}
-            | ({} if name in ALONE else {"replicas": REPLICAS})
-            | ({"autoscaling": autoscaling(name)} if name in SCALED else {})
-            | ({"files": TEXT} if name == "gateway" else {})
-        )
-        for name in SERVICES
-    }
-    network_policy = {
-        "enabled": {"type": "boolean"},
-        "clients": PEERS,
-        "monitoring": PEERS,
-        "tracking": PEERS,
-        "outside": PEERS,
-        "googleApis": {"type": "array", "items": CIDR},
-        "kubernetesApis": ADDRESSES,
-        "metadataServers": ADDRESSES,
-    }
-    training = {
-        "launcher": {"enum": ["process", "kubernetes"]},
-        "resources": container()["resources"],
-        "scratch": QUANTITY,
-        "modelServer": closed({"resources": container()["resources"]}),
-    }
+    registry = {"type": "string", "pattern": "^(.+/)?$"}
+    images = {"workerImage": TEXT, "workerServiceAccount": TEXT}
     properties = {
         "project": {"type": "string", "pattern": "^[a-z][a-z0-9-]{4,28}[a-z0-9]$"},
         "bucketUrl": {"type": "string", "pattern": "^(gs://[^/]+|file:///.+)$"},
-        "trackingUri": {"type": "string", "minLength": 1},
-        "warehouseUrl": setting("transform", "warehouse_url"),
+        "trackingUri": TEXT,
+        "warehouseUrl": {**setting("transform", "warehouse_url"), "description": ""},
         "bucketClaim": TEXT,
         "pubsubEmulator": TEXT,
-        "image": closed({"registry": {"type": "string", "pattern": "^(.+/)?$"}, "tag": TEXT}),
-        "services": closed(services),
-        "training": closed(training),
-        "modelServer": closed(container()),
-        "priorityClass": TEXT,
-        "monitoring": closed(
-            {
-                "scrape": {"enum": ["", "PodMonitoring", "PodMonitor"]},
-                "interval": {"type": "string", "pattern": "^[0-9]+[smh]$"},
-                "alerts": {"enum": ["", "Rules", "PrometheusRule"]},
-                "dashboards": {"type": "boolean"},
-            }
-        ),
-        "ingress": closed(
-            {
-                "parent": TEXT,
-                "parentNamespace": TEXT,
-                "hosts": {"type": "array", "items": NAME},
-                "healthCheck": {"type": "boolean"},
-            }
-        ),
-        "networkPolicy": closed(network_policy),
+        "pipelines": {"enum": ["kubernetes", "bucket"]},
+        "image": closed({"registry": registry, "tag": TEXT, "pullSecrets": TEXTS}),
+        "pods": pod(),
+        "services": services(),
+        "dataflow": closed({"enabled": SWITCH, "region": TEXT, **images, "options": TEXTS}),
+        "training": training(),
+        "modelServer": closed(model_server()),
+        "mlflow": mlflow(),
+        "monitoring": monitoring(),
+        "ingress": ingress(),
+        "networkPolicy": network_policy(),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": "Generated by scripts/render from the services' settings; do not edit.",
-        **closed(properties, ("project", "bucketUrl", "trackingUri")),
+        "$comment": "Generated by scripts/render from values.yaml and the services' settings; do not edit.",
+        **closed(properties, ("project", "bucketUrl")),
     }
 
 
 if __name__ == "__main__":
     target = Path(sys.argv[1], "helm/tidemill/values.schema.json")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(values(), indent=2) + "\n")
+    target.write_text(json.dumps(described(values()), indent=2) + "\n")

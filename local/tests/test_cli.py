@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_world import a_file, tidemill
+from cli_world import SPEC, a_file, tidemill
 from typer.testing import CliRunner
 
 from tidemill_local.cli.app import app
@@ -83,6 +83,49 @@ def test_status_names_every_process_and_the_version_served(platform: Platform, t
     assert platform.addresses["gateway"] in result.stdout
     assert "gRPC on 127.0.0.1:" in result.stdout
     assert "tidemill predict flights" in result.stdout
+
+
+def test_status_says_when_a_schedule_retrains_next(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "yearly.yaml").write_text(
+        "metadata: {name: yearly}\nspec: {label: late, retraining: {schedule: 30 4 1 6 *}}\n"
+    )
+    tidemill(platform, "apply", str(tmp_path / "yearly.yaml"))
+    result = tidemill(platform, "status")
+
+    assert "-06-01 " in next(line for line in result.stdout.splitlines() if "yearly" in line)
+
+
+def test_a_deleted_pipeline_is_specified_no_longer_and_what_was_made_of_it_stays(
+    platform: Platform, tmp_path: Path
+) -> None:
+    (tmp_path / "other.yaml").write_text(SPEC.replace("flights", "other"))
+    tidemill(platform, "apply", str(tmp_path / "other.yaml"))
+    made = platform.home.bucket / "spans" / "other" / "manifest.json"
+    made.parent.mkdir(parents=True)
+    made.write_text("{}")
+    result = tidemill(platform, "delete", "other", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert "answers no more" in result.stdout
+    assert str(platform.home.bucket) in result.stdout.replace("\n", "")
+    assert not (platform.home.bucket / "pipelines" / "other.yaml").exists()
+    assert made.exists()
+
+
+def test_nothing_is_deleted_that_a_person_does_not_confirm(platform: Platform, tmp_path: Path) -> None:
+    a_file(tmp_path)
+    tidemill(platform, "apply", str(tmp_path / "pipeline.yaml"))
+    result = tidemill(platform, "delete", "flights")
+
+    assert result.exit_code == 1
+    assert (platform.home.bucket / "pipelines" / "flights.yaml").exists()
+
+
+def test_a_pipeline_that_is_not_there_cannot_be_deleted(platform: Platform) -> None:
+    result = tidemill(platform, "delete", "nope", "--yes")
+
+    assert result.exit_code == 1
+    assert "received 'nope'" in result.stderr
 
 
 def test_status_fails_while_a_process_is_down(platform: Platform) -> None:

@@ -166,7 +166,7 @@ def test_a_request_for_a_model_that_there_is_ends_by_itself(
     intent.unlink()
 
     assert result.exit_code == 0, result.output
-    assert "dataset 1 was trained on before: nothing to do" in result.stdout
+    assert "dataset 1 was trained on before: its verdict stands" in result.stdout
 
 
 def test_a_request_for_what_newer_data_had_superseded_is_followed(

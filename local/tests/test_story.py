@@ -15,6 +15,7 @@ from tidemill_contracts.events import (
     ModelRejected,
     ModelSuperseded,
     ModelWithdrawn,
+    PipelineDeleted,
     Reason,
     ReleaseStepped,
     RetrainRequested,
@@ -193,6 +194,10 @@ VERDICT = {**MODEL, "dataset": 1, "dataset_id": "d", "family": "deep", "metrics"
                 1,
                 Outcome.REFUSED,
             ),
+        ),
+        (
+            PipelineDeleted(pipeline="p", deletion_id="1"),
+            Line("delete", "specified no longer: its model answers no more", 0),
         ),
         (
             ModelWithdrawn(**MODEL, reason=REASON),

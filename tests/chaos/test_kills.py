@@ -21,7 +21,17 @@ from tidemill_contracts.events import (
 from tidemill_runtime.sequence import Sequence
 from tidemill_world import World, flights, running_world
 
-PROCESSES = ["broker", "ingest", "transform", "trainer", "serving", "gateway", "model-server", "bucket"]
+PROCESSES = [
+    "broker",
+    "ingest",
+    "transform",
+    "trainer",
+    "serving",
+    "gateway",
+    "model-server",
+    "bucket",
+    "controller",
+]
 LATEST_KILL_SECONDS = 12.0
 ROWS = 1500
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
 from tidemill_contracts import layout, notification, topology
+from tidemill_transform import warehouse
 
 Manifest = dict[str, Any]
 
@@ -34,6 +36,12 @@ def grants(resources: list[Manifest]) -> set[tuple[str, str, str, str]]:
         for each in found
         if "name" in each["resourceRef"]
     }
+
+
+def test_the_readme_says_of_every_file_what_it_is_for() -> None:
+    named = re.findall(r"\b([a-z-]+)\.yaml", (FOLDER.parent / "README.md").read_text())
+
+    assert {path.stem for path in FOLDER.iterdir()} <= set(named)
 
 
 def test_topics_are_those_of_the_code(resources: list[Manifest]) -> None:
@@ -116,21 +124,62 @@ def account(member: str) -> str:
 def test_access_is_given_to_service_accounts_of_the_chart(
     resources: list[Manifest], render: Callable[..., list[Manifest]]
 ) -> None:
-    objects = render({"training": {"launcher": "kubernetes"}})
+    database = {"type": "cloudsql", "secret": {"name": "tidemill-mlflow"}, "cloudsql": {"instance": "p:r:i"}}
+    mlflow = {"enabled": True, "database": database}
+    objects = render({"training": {"launcher": "kubernetes"}, "mlflow": mlflow, "trackingUri": ""})
     members = {member for member, *_ in grants(resources) if member.startswith("principal:")}
     accounts = {each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"}
 
     assert {account(member) for member in members} == accounts
 
 
-def test_gateways_touch_only_what_they_write_down(resources: list[Manifest]) -> None:
-    [grant] = [
-        each for each in specs(resources, "IAMPolicyMember").values() if each["member"].endswith("-gateway")
+@pytest.mark.parametrize(
+    ("who", "role", "expected"),
+    [
+        ("tidemill-gateway", "objectUser", {"predictions/", "feedback/"}),
+        ("tidemill-controller", "objectUser", {"pipelines/", "controller/"}),
+        ("tidemill-model-server", "objectViewer", {"models/"}),
+        ("tidemill-mlflow", "objectUser", {"mlflow/"}),
+        ("tidemill-build", "objectUser", {"builds/", "drops/", "pipelines/"}),
+    ],
+)
+def test_who_needs_a_part_of_the_bucket_has_no_more(
+    resources: list[Manifest], who: str, role: str, expected: set[str]
+) -> None:
+    [condition] = [
+        each["condition"]["expression"]
+        for each in specs(resources, "IAMPolicyMember").values()
+        if who in each["member"] and each["role"] == f"roles/storage.{role}"
     ]
+    others = {each[1] for each in grants(resources) if who in each[0] and each[2] == "StorageBucket"}
 
-    prefixes = re.findall(r'startsWith\("projects/_/buckets/\$\{BUCKET\}/objects/(\w+/)"\)', str(grant))
-    assert prefixes == [layout.PREDICTIONS, layout.FEEDBACK]
-    assert grant["condition"]["expression"].count("resource.name") == 2
+    prefixes = re.findall(r'startsWith\("projects/_/buckets/\$\{BUCKET\}/objects/([a-z-]+/)"\)', condition)
+    assert set(prefixes) == expected
+    assert condition.count("resource.name") == len(expected) == condition.count("||") + 1
+    assert others - {f"roles/storage.{role}"} <= {"roles/storage.legacyBucketReader"}
+
+
+@pytest.mark.parametrize("service", ["gateway", "controller"])
+def test_a_part_of_the_bucket_is_what_the_code_names(resources: list[Manifest], service: str) -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "services" / service / "src").rglob("*.py"))
+    named = {folder_of(each) for each in re.findall(r"layout\.(\w+)\(", sources)} - {None}
+
+    [condition] = [
+        each["condition"]["expression"]
+        for each in specs(resources, "IAMPolicyMember").values()
+        if each["member"].endswith(f"sa/tidemill-{service}") and "condition" in each
+    ]
+    assert {f"{each}/" for each in named if each} == set(re.findall(r"objects/([a-z-]+/)", condition))
+
+
+def folder_of(function: str) -> str | None:
+    """Say which folder of the bucket a function of the layout names; None when it names no object."""
+    named = getattr(layout, function)
+    arguments = [
+        1 if kind is int else "x" for each, kind in named.__annotations__.items() if each != "return"
+    ]
+    name = named(*arguments)
+    return str(name).partition("/")[0] if "/" in str(name) else None
 
 
 def test_dead_letters_can_be_delivered_by_pubsub(resources: list[Manifest]) -> None:
@@ -153,18 +202,96 @@ def test_notifications_can_be_delivered_by_cloud_storage(resources: list[Manifes
 
 def test_only_transform_may_fill_the_warehouse(resources: list[Manifest]) -> None:
     [dataset] = specs(resources, "BigQueryDataset").values()
-    elsewhere = [
-        (account(each["member"]), each["role"], each["resourceRef"]["external"])
-        for each in specs(resources, "IAMPolicyMember").values()
-        if "external" in each["resourceRef"]
-    ]
-
     writers = [each["iamMember"] for each in dataset["access"] if each["role"] == "WRITER"]
     assert [account(writer) for writer in writers] == ["tidemill-transform"]
-    assert elsewhere == [("tidemill-transform", "roles/bigquery.jobUser", "projects/${PROJECT_ID}")]
 
 
-def test_only_three_things_are_left_to_fill_in() -> None:
+def test_no_service_has_more_of_the_project_than_it_needs(resources: list[Manifest]) -> None:
+    elsewhere = {
+        (each["member"].rpartition("/")[2].partition("@")[0], each["role"].removeprefix("roles/"))
+        for each in specs(resources, "IAMPolicyMember").values()
+        if each["resourceRef"].get("external") == "projects/${PROJECT_ID}"
+    }
+
+    assert elsewhere == {
+        ("tidemill-transform", "bigquery.jobUser"),
+        ("tidemill-transform", "dataflow.developer"),
+        ("tidemill-mlflow", "cloudsql.client"),
+        ("serviceAccount:tidemill-worker", "dataflow.worker"),
+        ("serviceAccount:tidemill-build", "logging.logWriter"),
+        ("serviceAccount:tidemill-build", "ondemandscanning.admin"),
+        ("serviceAccount:tidemill-build", "cloudbuild.builds.editor"),
+        ("serviceAccount:tidemill-build", "container.developer"),
+    }
+
+
+def test_who_deploys_may_make_the_roles_of_the_chart_and_renew_its_definition(
+    resources: list[Manifest],
+) -> None:
+    rules = {each["kind"]: each["rules"] for each in resources if "rules" in each}
+    bindings = [each for each in resources if each["kind"].endswith("RoleBinding")]
+    [definition] = (ROOT / "k8s/crds").iterdir()
+
+    assert {resource for rule in rules["Role"] for resource in rule["resources"]} == {"roles", "rolebindings"}
+    [of_definition] = rules["ClusterRole"]
+    assert of_definition["resourceNames"] == [yaml.safe_load(definition.read_text())["metadata"]["name"]]
+    assert of_definition["verbs"] == ["get", "patch"]
+    for each in bindings:
+        [subject] = each["subjects"]
+        assert subject["name"].startswith("tidemill-build@")
+    for each in (*bindings, *(each for each in resources if "rules" in each)):
+        kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_only_four_things_are_left_to_fill_in() -> None:
     text = "".join(path.read_text() for path in FOLDER.glob("*.yaml"))
 
-    assert set(re.findall(r"\$\{?\w+\}?", text)) == {"${PROJECT_ID}", "${PROJECT_NUMBER}", "${BUCKET}"}
+    left = {"${PROJECT_ID}", "${PROJECT_NUMBER}", "${REGION}", "${BUCKET}"}
+    assert set(re.findall(r"\$\{?\w+\}?", text)) == left
+
+
+def test_a_filter_is_no_longer_than_pubsub_takes(resources: list[Manifest]) -> None:
+    for spec in specs(resources, "PubSubSubscription").values():
+        assert len(spec.get("filter", "").encode()) <= 256
+
+
+def test_the_bucket_keeps_what_matters_and_drops_what_is_left_behind(resources: list[Manifest]) -> None:
+    [bucket] = specs(resources, "StorageBucket").values()
+
+    assert bucket["uniformBucketLevelAccess"]
+    assert bucket["publicAccessPrevention"] == "enforced"
+    assert bucket["softDeletePolicy"]["retentionDurationSeconds"] >= 7 * 24 * 3600
+    scratch = [each["condition"]["matchesPrefix"] for each in bucket["lifecycleRule"]]
+    assert scratch == [["tmp/"], [f"{warehouse.ROOT}/.incoming/"]]
+    assert "gs://BUCKET/tmp" in (ROOT / "services/transform/RUNNERS.md").read_text()
+
+
+def test_images_that_run_are_never_cleaned_up(resources: list[Manifest]) -> None:
+    [repository] = specs(resources, "ArtifactRegistryRepository").values()
+    kept = {each["id"]: each for each in repository["cleanupPolicies"] if each["action"] == "KEEP"}
+
+    promoted = (ROOT / "cloudbuild.promote.yaml").read_text()
+    [tag] = kept["production"]["condition"]["tagPrefixes"]
+    assert f":{tag}" in promoted
+    assert kept["newest"]["mostRecentVersions"]["keepCount"] >= 10
+
+
+def test_tables_are_the_code_s_to_make(resources: list[Manifest]) -> None:
+    assert not specs(resources, "BigQueryTable")
+    code = (ROOT / "services/transform/src/tidemill_transform/bigquery_warehouse.py").read_text()
+    assert "create_table" in code
+
+
+def test_workers_of_dataflow_are_started_by_transform_alone(resources: list[Manifest]) -> None:
+    account = "serviceAccount:tidemill-worker@${PROJECT_ID}.iam.gserviceaccount.com"
+    of_worker = {(role, kind) for member, role, kind, _ in grants(resources) if member == account}
+    starts = [each for each in grants(resources) if each[1] == "roles/iam.serviceAccountUser"]
+
+    assert of_worker == {
+        ("roles/storage.objectUser", "StorageBucket"),
+        ("roles/artifactregistry.reader", "ArtifactRegistryRepository"),
+    }
+    assert {(each[0].rpartition("/")[2].partition("@")[0], each[3]) for each in starts} == {
+        ("tidemill-transform", "tidemill-worker"),
+        ("serviceAccount:tidemill-build", "tidemill-build"),
+    }

@@ -1,33 +1,16 @@
 """Every image is built in one way, from files that are there."""
 
-import fnmatch
 import re
 from importlib import import_module
-from pathlib import Path
 
 import pytest
+from dockerfiles import ROOT, arguments, copied, instructions, is_sent, stages
 
-ROOT = Path(__file__).parents[2]
-SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
+SERVICES = ("ingest", "transform", "trainer", "serving", "gateway", "controller")
+# The worker copies from images of Beam and Dataflow.
+OTHERS = ("${BEAM}", "${LAUNCHER}")
 WORKER = "services/transform/dataflow.Dockerfile"
 DOCKERFILES = [*(f"services/{service}/Dockerfile" for service in SERVICES), "local/Dockerfile", WORKER]
-
-
-def instructions(dockerfile: str) -> list[tuple[str, str]]:
-    """Return (instruction, arguments), continued lines joined and comments left out."""
-    text = re.sub(r"^#.*\n", "", (ROOT / dockerfile).read_text(), flags=re.MULTILINE)
-    lines = re.sub(r"\\\n\s*", "", text).splitlines()
-    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line]
-
-
-def arguments(dockerfile: str, name: str) -> list[str]:
-    return [value for instruction, value in instructions(dockerfile) if instruction == name]
-
-
-def copied(dockerfile: str) -> list[str]:
-    """Sources of the COPY instructions, those from another stage left out."""
-    copies = [each.split() for each in arguments(dockerfile, "COPY") if not each.startswith("--from")]
-    return [source for sources in copies for source in sources[:-1]]
 
 
 @pytest.mark.parametrize("service", SERVICES[1:])
@@ -35,11 +18,15 @@ def test_services_are_built_alike(service: str) -> None:
     reference = (ROOT / "services/ingest/Dockerfile").read_text().replace("ingest", service)
     dockerfile = (ROOT / f"services/{service}/Dockerfile").read_text()
 
-    assert without_ports(dockerfile) == without_ports(reference)
+    assert without_differences(dockerfile) == without_differences(reference)
 
 
-def without_ports(text: str) -> str:
-    return re.sub(r"^EXPOSE .*$", "", text, flags=re.MULTILINE)
+def without_differences(text: str) -> str:
+    """Leave out ports, and what the trainer has for GPUs."""
+    text = re.sub(
+        r"^(EXPOSE .*|ARG ACCELERATOR=cpu|ENV LD_LIBRARY_PATH=.*|#.*)\n", "", text, flags=re.MULTILINE
+    )
+    return text.replace("-${ACCELERATOR}", "")
 
 
 def test_the_image_for_development_is_built_like_the_services() -> None:
@@ -51,13 +38,26 @@ def test_the_image_for_development_is_built_like_the_services() -> None:
 
 
 def test_workers_have_what_the_service_that_starts_them_has() -> None:
-    def build(dockerfile: str) -> str:
-        text = (ROOT / dockerfile).read_text()
-        return text[text.index("FROM") : text.index("FROM ${BASE}\n")]
+    service, worker = stages("services/transform/Dockerfile"), stages(WORKER)
 
-    # Beam asks pip which Beam there is.
-    service = build("services/transform/Dockerfile").replace(" --without-pip", "")
-    assert build(WORKER) == service
+    assert [worker[stage] for stage in ("dependencies", "code")] == [
+        service[stage] for stage in ("dependencies", "code")
+    ]
+
+
+@pytest.mark.parametrize("variant", ["trainer-cpu", "trainer-gpu", "run-cpu"])
+def test_an_image_has_the_versions_that_are_tested(variant: str) -> None:
+    locked, tested = pins(variant), pins(variant.rpartition("-")[0])
+    # The one TensorFlow by another name, and what a GPU needs besides.
+    kinds = {each for each in locked if each.startswith(("tensorflow-cpu==", "nvidia-"))}
+
+    assert {each.replace("tensorflow-cpu", "tensorflow") for each in kinds if "cpu==" in each} <= tested
+    assert locked - kinds <= tested
+
+
+def pins(requirements: str) -> set[str]:
+    text = (ROOT / f"requirements/{requirements}.txt").read_text()
+    return set(re.findall(r"^[\w.-]+==[\w.]+", text, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
@@ -73,30 +73,16 @@ def test_what_is_copied_is_there_and_sent_to_the_builder(dockerfile: str) -> Non
             assert is_sent(str(file.relative_to(ROOT))), f"{file} is left out by .dockerignore"
 
 
-def is_sent(name: str) -> bool:
-    """Apply .dockerignore as the builder does: a pattern is for a path and all below; the last decides."""
-    lines = (ROOT / ".dockerignore").read_text().splitlines()
-    rules = [line for line in lines if line and not line.startswith("#")]
-    parts = name.split("/")
-    prefixes = ["/".join(parts[: length + 1]) for length in range(len(parts))]
-    sent = True
-    for rule in rules:
-        pattern = rule.lstrip("!")
-        if any(matches(prefix, pattern) for prefix in prefixes):
-            sent = rule.startswith("!")
-    return sent
-
-
-def matches(path: str, pattern: str) -> bool:
-    if pattern.startswith("**/"):
-        return path.rpartition("/")[2] == pattern.removeprefix("**/")
-    pairs = zip(path.split("/"), pattern.split("/"), strict=False)
-    return path.count("/") == pattern.count("/") and all(fnmatch.fnmatchcase(*pair) for pair in pairs)
-
-
 def test_nothing_else_is_sent_to_the_builder() -> None:
     for name in (".git/config", ".venv/bin/python", "services/ingest/tests/test_api.py", "README.md"):
         assert not is_sent(name)
+
+
+def test_no_folder_that_is_sent_is_found_by_a_wildcard() -> None:
+    exceptions = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+    assert exceptions
+    assert not [each for each in exceptions if "*" in each.rpartition("/")[0]]
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
@@ -109,10 +95,11 @@ def test_an_image_runs_as_nobody_and_starts_without_a_shell(dockerfile: str) -> 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_the_base_can_be_replaced_and_every_download_is_checked(dockerfile: str) -> None:
-    assert arguments(dockerfile, "ARG") == ["BASE=docker.io/library/python:3.11-slim-bookworm"]
-    assert arguments(dockerfile, "FROM") == ["${BASE} AS build", "${BASE}"]
+    assert arguments(dockerfile, "ARG")[0] == "BASE=docker.io/library/python:3.11-slim-bookworm"
+    stages = [each for each in arguments(dockerfile, "FROM") if not each.startswith(OTHERS)]
+    assert stages == ["${BASE} AS dependencies", "dependencies AS code", "${BASE}"]
     for command in arguments(dockerfile, "RUN"):
-        for step in re.findall(r"pip .*?(?:install|wheel) [^&]*", command):
+        for step in re.findall(r"pip (?:--python \S+ )?(?:install|wheel) [^&]*", command):
             assert "--require-hashes" in step or "--no-index" in step
 
 

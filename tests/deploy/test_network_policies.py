@@ -1,23 +1,30 @@
 """Nobody calls what the chart does not name: checked from both ends of each call."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 Manifest = dict[str, Any]
 Call = tuple[str, str, int]
+Render = Callable[..., list[Manifest]]
 
 CALLS = {
     ("gateway", "serving", 8510),
     ("gateway", "model-server", 8500),
     ("serving", "model-server", 8500),
 }
-USERS_OF_GOOGLE_CLOUD = {"ingest", "transform", "trainer", "serving", "gateway", "model-server"}
+OUTSIDE = {"tracking": "trainer", "outside": "gateway", "database": "mlflow"}
+SERVICES = {"ingest", "transform", "trainer", "serving", "gateway", "controller"}
+USERS_OF_GOOGLE_CLOUD = SERVICES | {"model-server"}
 
 
 @pytest.fixture
 def policies(objects: list[Manifest]) -> dict[str, Manifest]:
-    """Policies by component."""
+    return by_component(objects)
+
+
+def by_component(objects: list[Manifest]) -> dict[str, Manifest]:
     found = [each for each in objects if each["kind"] == "NetworkPolicy"]
     return {
         each["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]: each["spec"]
@@ -53,8 +60,8 @@ def test_everything_else_is_denied(objects: list[Manifest]) -> None:
     }
 
 
-def test_callers_are_named_by_those_they_call(policies: dict[str, Manifest]) -> None:
-    allowed = {
+def let_in(policies: dict[str, Manifest]) -> set[Call]:
+    return {
         (caller, callee, port)
         for callee, policy in policies.items()
         for rule in policy.get("ingress") or []
@@ -62,11 +69,9 @@ def test_callers_are_named_by_those_they_call(policies: dict[str, Manifest]) -> 
         for port in ports(rule)
     }
 
-    assert allowed == CALLS
 
-
-def test_callees_are_named_by_those_who_call(policies: dict[str, Manifest]) -> None:
-    allowed = {
+def let_out(policies: dict[str, Manifest]) -> set[Call]:
+    return {
         (caller, callee, port)
         for caller, policy in policies.items()
         for rule in policy["egress"]
@@ -74,7 +79,43 @@ def test_callees_are_named_by_those_who_call(policies: dict[str, Manifest]) -> N
         for port in ports(rule)
     }
 
-    assert allowed == CALLS
+
+def test_callers_and_those_they_call_name_each_other(policies: dict[str, Manifest]) -> None:
+    assert let_in(policies) == CALLS
+    assert let_out(policies) == CALLS
+
+
+def test_mlflow_is_called_by_the_trainer_alone_and_its_database_by_mlflow_alone(render: Render) -> None:
+    mlflow = {"enabled": True, "database": {"secret": {"name": "mlflow"}}}
+    policies = by_component(render({"trackingUri": "", "mlflow": mlflow}))
+
+    its = {("trainer", "mlflow", 5000), ("mlflow", "mlflow-database", 5432)}
+    assert let_in(policies) == let_out(policies) == CALLS | its
+    # To look up names is all that the database may do by itself.
+    assert [ports(rule) for rule in policies["mlflow-database"]["egress"]] == [{53}]
+
+
+def test_what_is_outside_is_reached_only_by_those_it_is_named_for(render: Render) -> None:
+    rules = [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 7000}]}]
+    uri = {"enabled": True, "database": {"type": "uri", "secret": {"name": "mlflow"}}}
+    for key, caller in OUTSIDE.items():
+        tracking = {"trackingUri": "", "mlflow": uri} if key == "database" else {}
+        policies = by_component(render(tracking | {"networkPolicy": {key: rules}}))
+
+        assert {name for name, policy in policies.items() if cidrs(policy, 7000)} == {caller}
+
+
+def test_kubernetes_itself_is_called_only_by_those_with_rights_there(render: Render) -> None:
+    named = {"kubernetesApis": [{"cidr": "172.16.0.2/32", "port": 6443}]}
+    for pipelines, launcher, callers in (
+        ("kubernetes", "kubernetes", {"controller", "trainer"}),
+        ("kubernetes", "process", {"controller"}),
+        ("bucket", "kubernetes", {"trainer"}),
+    ):
+        objects = render({"pipelines": pipelines, "training": {"launcher": launcher}, "networkPolicy": named})
+        policies = by_component(objects)
+
+        assert {name for name, policy in policies.items() if cidrs(policy, 6443)} == callers
 
 
 def test_no_rule_is_open_in_peer_or_port(policies: dict[str, Manifest]) -> None:
@@ -119,4 +160,4 @@ def test_metrics_are_scraped_from_where_the_values_say(policies: dict[str, Manif
         if rule["from"] == [monitoring] and ports(rule) == {9090}
     }
 
-    assert scraped == {"ingest", "transform", "trainer", "serving", "gateway"}
+    assert scraped == SERVICES

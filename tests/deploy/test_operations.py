@@ -118,6 +118,25 @@ def test_a_route_leads_to_the_predictions_of_the_gateway(render: Render) -> None
     assert health["default"]["config"]["httpHealthCheck"] == {"requestPath": "/readyz", "port": http}
 
 
+def test_an_ingress_leads_to_the_predictions_of_the_gateway(render: Render) -> None:
+    chosen = {"className": "nginx", "hosts": ["a.example.com", "b.example.com"], "tlsSecret": "certificate"}
+    issuer = {"cert-manager.io/cluster-issuer": "letsencrypt"}
+    objects = render({"ingress": {**chosen, "annotations": issuer}})
+
+    ingress = only(objects, "Ingress")
+    service = only(objects, "Service", "gateway")
+    assert "HTTPRoute" not in {each["kind"] for each in objects}
+    assert ingress["metadata"]["annotations"] == issuer
+    assert ingress["spec"]["tls"] == [{"secretName": "certificate", "hosts": chosen["hosts"]}]
+    assert [rule["host"] for rule in ingress["spec"]["rules"]] == chosen["hosts"]
+    backends = [path["backend"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+    ports = {port["name"] for port in service["spec"]["ports"]}
+    assert {each["service"]["name"] for each in backends} == {service["metadata"]["name"]}
+    assert {each["service"]["port"]["name"] for each in backends} <= ports
+    [anywhere] = only(render({"ingress": {"className": "nginx"}}), "Ingress")["spec"]["rules"]
+    assert "host" not in anywhere
+
+
 def test_pods_of_a_service_are_spread_and_find_themselves(objects: list[Manifest]) -> None:
     template = only(objects, "Deployment", "gateway")["spec"]["template"]
 

@@ -17,7 +17,7 @@ from tidemill_runtime.settings import ServiceSettings
 Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
 
-SERVICES = ("ingest", "transform", "trainer", "serving", "gateway")
+SERVICES = ("ingest", "transform", "trainer", "serving", "gateway", "controller")
 ROOT = Path(__file__).parents[2]
 SECRET = "a key that is long enough, and no secret"  # noqa: S105
 
@@ -43,7 +43,7 @@ def deployed(objects: list[Manifest], component: str) -> Manifest:
     [deployment] = [
         each
         for each in objects
-        if each["kind"] == "Deployment"
+        if each["kind"] in ("Deployment", "StatefulSet")
         and each["metadata"]["labels"]["app.kubernetes.io/component"] == component
     ]
     return dict(deployment["spec"]["template"]["spec"]["containers"][0])
@@ -79,6 +79,22 @@ def test_ports_are_those_the_service_listens_on(objects: list[Manifest], service
     assert ports[fields["metrics_port"].default] == "metrics"
 
 
+def test_other_components_listen_where_their_commands_and_probes_say(render: Render) -> None:
+    values = {"trackingUri": "", "mlflow": {"enabled": True, "database": {"secret": {"name": "mlflow"}}}}
+    objects = render(values)
+
+    for component in ("model-server", "mlflow", "mlflow-database"):
+        container = deployed(objects, component)
+        [port] = container["ports"]
+        said = " ".join((*container.get("command", []), *container.get("args", [])))
+        assert component == "mlflow-database" or f"--port={port['containerPort']}" in said
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            [(kind, asked)] = [
+                (key, value) for key, value in container[probe].items() if isinstance(value, dict)
+            ]
+            assert kind == "exec" or asked["port"] in (port["name"], port["containerPort"])
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_addresses_of_other_components_are_theirs(
     objects: list[Manifest], service: str, monkeypatch: pytest.MonkeyPatch
@@ -86,7 +102,7 @@ def test_addresses_of_other_components_are_theirs(
     settings, _ = started(objects, service, monkeypatch)
 
     given = {
-        value
+        value.removeprefix("dns:///")
         for name, value in settings.model_dump().items()
         if name.endswith("_address") and value and not value.startswith("localhost:")
     }
@@ -100,7 +116,40 @@ def test_addresses_lead_from_gateway_to_serving_to_the_model_server(
     serving, _ = started(objects, "serving", monkeypatch)
 
     assert gateway.model_dump()["serving_address"] == "tidemill-serving:8510"
-    assert serving.model_dump()["model_server_address"] == "tidemill-model-server:8500"
+    assert serving.model_dump()["model_server_address"] == "dns:///tidemill-models:8500"
+
+
+def test_the_controller_is_told_where_pipelines_are_declared(
+    render: Render, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pipelines, namespace in (("kubernetes", "tidemill"), ("bucket", "")):
+        settings, _ = started(render({"pipelines": pipelines}), "controller", monkeypatch)
+
+        assert settings.model_dump(include={"pipelines", "namespace"}) == {
+            "pipelines": pipelines,
+            "namespace": namespace,
+        }
+
+
+def test_dataflow_is_told_all_that_it_must_be(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataflow = {"enabled": True, "region": "europe-west1", "workerServiceAccount": "a@b"}
+    settings, _ = started(
+        render({"dataflow": dataflow, "image": {"registry": "registry/", "tag": "7"}}),
+        "transform",
+        monkeypatch,
+    )
+
+    assert settings.model_dump()["beam_options"] == (
+        "--runner=DataflowRunner",
+        "--project=example-project",
+        "--region=europe-west1",
+        "--temp_location=gs://example-bucket/tmp",
+        "--sdk_container_image=registry/tidemill-worker:7",
+        "--service_account_email=a@b",
+        "--no_use_public_ips",
+    )
+    with pytest.raises(HelmError, match="received both"):
+        render({"dataflow": dataflow, "services": {"transform": {"settings": {"beam_options": ["--x"]}}}})
 
 
 def test_probes_ask_what_every_service_answers(objects: list[Manifest]) -> None:

@@ -11,6 +11,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from tidemill_contracts.pipeline import parse_pipeline
 from tidemill_local.bucket.settings import BucketSettings
 from tidemill_runtime.settings import ServiceSettings
 
@@ -18,7 +19,15 @@ Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
 
 ROOT = Path(__file__).parents[2]
-SERVICES = {"ingest", "transform", "trainer", "serving", "gateway"}
+SERVICES = {"ingest", "transform", "trainer", "serving", "gateway", "controller"}
+# Which profile builds what the others have no use for, and which value of the chart it is for.
+ADDED = {
+    "dev": {"tidemill-local": ("local/Dockerfile", "modelServer.image")},
+    "gke": {
+        "tidemill-worker": ("services/transform/dataflow.Dockerfile", "dataflow.workerImage"),
+        "tidemill-trainer-gpu": ("services/trainer/Dockerfile", "training.gpuImage"),
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +48,34 @@ def releases(skaffold: Manifest) -> dict[str, Manifest]:
     return found
 
 
-def test_artifacts_are_the_images_of_the_tree(skaffold: Manifest) -> None:
-    artifacts = {each["image"]: each["docker"]["dockerfile"] for each in skaffold["build"]["artifacts"]}
+@pytest.mark.parametrize("profile", ADDED)
+def test_artifacts_are_the_images_of_the_tree(skaffold: Manifest, profile: str) -> None:
+    [patches] = [each["patches"] for each in skaffold["profiles"] if each["name"] == profile]
+    assert {(each["op"], each["path"]) for each in patches} == {("add", "/build/artifacts/-")}
+    built = [*skaffold["build"]["artifacts"], *(each["value"] for each in patches)]
+    artifacts = {each["image"]: each["docker"]["dockerfile"] for each in built}
 
     expected = {f"tidemill-{name}": f"services/{name}/Dockerfile" for name in SERVICES}
-    others = {
-        "tidemill-local": "local/Dockerfile",
-        "tidemill-worker": "services/transform/dataflow.Dockerfile",
-    }
-    assert artifacts == expected | others
+    assert artifacts == expected | {image: file for image, (file, _) in ADDED[profile].items()}
     assert all((ROOT / dockerfile).is_file() for dockerfile in artifacts.values())
     assert {path.name for path in (ROOT / "services").iterdir() if path.is_dir()} == SERVICES
+
+
+@pytest.mark.parametrize("profile", ADDED)
+def test_images_of_one_profile_are_values_of_its_release(skaffold: Manifest, profile: str) -> None:
+    given = releases(skaffold)[profile]["setValueTemplates"]
+    for image, (_, value) in ADDED[profile].items():
+        assert given[value] == f"{{{{.IMAGE_FULLY_QUALIFIED_{image.replace('-', '_')}}}}}"
+
+
+def test_arguments_of_builds_are_arguments_of_dockerfiles(skaffold: Manifest) -> None:
+    [patches] = [each["patches"] for each in skaffold["profiles"] if each["name"] == "gke"]
+    given = {each["value"]["image"]: each["value"]["docker"] for each in patches}
+
+    assert given["tidemill-trainer-gpu"]["buildArgs"] == {"ACCELERATOR": "gpu"}
+    for docker in given.values():
+        text = (ROOT / docker["dockerfile"]).read_text()
+        assert all(f"ARG {name}" in text for name in docker.get("buildArgs", {}))
 
 
 def test_profiles_are_dev_and_gke(skaffold: Manifest) -> None:
@@ -80,11 +106,12 @@ def test_a_release_gives_every_service_the_image_that_was_built(
     }
 
 
-def values_of(release: Manifest) -> Manifest:
+def values_of(release: Manifest, environment: str = "staging") -> Manifest:
     """What a release gives the chart; templates stay as they are but for the environment's."""
     values: Manifest = {}
     for path in release.get("valuesFiles", []):
-        values |= yaml.safe_load((ROOT / path).read_text())
+        file = path.replace("{{.ENVIRONMENT}}", environment)
+        values |= yaml.safe_load((ROOT / file).read_text())
     for path, template in release["setValueTemplates"].items():
         text = template.replace("{{.PROJECT_ID}}", "example-project").replace("{{.BUCKET}}", "bucket")
         *parents, key = path.split(".")
@@ -95,13 +122,70 @@ def values_of(release: Manifest) -> Manifest:
     return values
 
 
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_the_chart_takes_what_is_an_environment_s_own(
+    skaffold: Manifest, render: Render, environment: str
+) -> None:
+    values = values_of(releases(skaffold)["gke"], environment)
+    routes = [each for each in render(values) if each["kind"] == "HTTPRoute"]
+
+    assert routes[0]["spec"]["hostnames"] == values["ingress"]["hosts"]
+    assert {path.stem for path in (ROOT / "k8s/gke").iterdir()} == {"staging", "production"}
+
+
 def test_paths_of_every_profile_are_there(skaffold: Manifest) -> None:
     for profile in skaffold["profiles"]:
         release = releases(skaffold)[profile["name"]]
-        paths = [release["chartPath"], *release.get("valuesFiles", [])]
+        files = [each.replace("{{.ENVIRONMENT}}", "production") for each in release["valuesFiles"]]
+        paths = [release["chartPath"], *files]
         assert all(
             (ROOT / path).exists() for path in [*paths, *profile.get("manifests", {}).get("rawYaml", [])]
         )
+
+
+def test_what_is_forwarded_is_a_port_of_its_service(skaffold: Manifest, render: Render) -> None:
+    [dev] = [each for each in skaffold["profiles"] if each["name"] == "dev"]
+    objects = render(values_of(releases(skaffold)["dev"]))
+    ports = {
+        (each["metadata"]["name"], port["port"])
+        for each in objects
+        if each["kind"] == "Service"
+        for port in each["spec"]["ports"]
+    }
+
+    forwarded = {(each["resourceName"], each["port"]) for each in dev["portForward"]}
+    assert forwarded <= ports
+    assert {port for _, port in forwarded} == {8080, 8081, 8082}
+
+
+def test_the_example_that_is_applied_is_a_pipeline(skaffold: Manifest) -> None:
+    [dev] = [each for each in skaffold["profiles"] if each["name"] == "dev"]
+    [hook] = dev["deploy"]["helm"]["hooks"]["after"]
+    [file] = [each.partition("=")[2] for each in hook["host"]["command"] if "--filename" in each]
+
+    assert parse_pipeline((ROOT / file).read_bytes()).name == "flights"
+
+
+def test_a_development_node_has_room_for_two_versions_of_everything(
+    skaffold: Manifest, render: Render
+) -> None:
+    pods = [
+        each["spec"]["template"]["spec"]
+        for each in render(values_of(releases(skaffold)["dev"]))
+        if each["kind"] in {"Deployment", "StatefulSet"}
+    ]
+    requests = [container["resources"]["requests"] for pod in pods for container in pod["containers"]]
+
+    assert 2 * sum(milli(each["cpu"]) for each in requests) <= 1500
+    assert 2 * sum(mebi(each["memory"]) for each in requests) <= 6 * 1024
+
+
+def milli(cpu: str) -> int:
+    return int(cpu[:-1]) if cpu.endswith("m") else 1000 * int(cpu)
+
+
+def mebi(memory: str) -> int:
+    return int(memory[:-2]) * {"Mi": 1, "Gi": 1024}[memory[-2:]]
 
 
 @pytest.mark.parametrize("version", ["1.30", kubernetes_validate.latest_version()])

@@ -1,6 +1,5 @@
 """Trainings as Jobs: the chart's template, the launcher that copies it, and the rights that it needs."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,16 +52,29 @@ def pod_of(workload: Manifest) -> Manifest:
     return pod
 
 
-@pytest.mark.parametrize("version", ["1.30", kubernetes_validate.latest_version()])
-def test_kubernetes_takes_every_object_and_every_job(
-    with_jobs: list[Manifest], template: Manifest, version: str
-) -> None:
+def test_kubernetes_takes_every_job(template: Manifest) -> None:
     owned = {**template["metadata"]["ownerReferences"][0], "uid": "1"}
     for spec in (TrainingSpec(), SPEC):
         job = job_manifest(template, JOB, spec, 3600)
         job["metadata"]["ownerReferences"] = [owned]
-        for each in (*with_jobs, job):
-            kubernetes_validate.validate(each, version, strict=True)
+        for version in ("1.30", kubernetes_validate.latest_version()):
+            kubernetes_validate.validate(job, version, strict=True)
+
+
+def test_jobs_with_gpus_have_an_image_of_their_own(render: Render) -> None:
+    images = {}
+    for chosen in ("", "mine:1"):
+        objects = render({"training": {"launcher": "kubernetes", "gpuImage": chosen}, "image": {"tag": "7"}})
+        template = yaml.safe_load(find(objects, "ConfigMap", "tidemill-training")["data"]["job.yaml"])
+        images[chosen] = [
+            pod_of(job_manifest(template, JOB, spec, 3600))["containers"][0]["image"]
+            for spec in (TrainingSpec(), SPEC)
+        ]
+
+    assert images == {
+        "": ["tidemill-trainer:7", "tidemill-trainer-gpu:7"],
+        "mine:1": ["tidemill-trainer:7", "mine:1"],
+    }
 
 
 def test_a_job_starts_with_the_settings_of_the_trainer(
@@ -135,18 +147,6 @@ def test_workers_find_each_other_and_may_talk(with_jobs: list[Manifest], templat
     assert any(
         rule["to"] == [to_peers] and rule["ports"][0]["port"] == PEER_PORT for rule in policy["egress"]
     )
-
-
-def test_only_a_trainer_that_makes_jobs_may_call_kubernetes(render: Render) -> None:
-    values = {"kubernetesApis": [{"cidr": "172.16.0.2/32", "port": 6443}]}
-    for launcher in ("process", "kubernetes"):
-        objects = render({"training": {"launcher": launcher}, "networkPolicy": values})
-        callers = [
-            each["metadata"]["name"]
-            for each in objects
-            if each["kind"] == "NetworkPolicy" and "172.16.0.2/32" in json.dumps(each)
-        ]
-        assert callers == (["tidemill-trainer"] if launcher == "kubernetes" else [])
 
 
 @pytest.fixture(scope="module")

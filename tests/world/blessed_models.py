@@ -43,4 +43,6 @@ def bless(world: World, pipeline: str, version: int, answer: Callable[[Any], Any
     )
     name = layout.model_manifest(pipeline, manifest.model_id)
     world.store.write(name, manifest.model_dump_json().encode())
+    spec = f"metadata: {{name: {pipeline}}}\nspec: {{label: y}}"
+    world.store.create(layout.pipeline_spec(pipeline), spec.encode())
     world.tell(ModelBlessed(**facts, seconds=1))

@@ -3,12 +3,15 @@
 - name: model-server
   image: {{ .Values.modelServer.image | quote }}
   restartPolicy: Always
-  command: [/usr/bin/tensorflow_model_server]
+  command: {{ toJson .Values.modelServer.command }}
   args:
     - --port=8500
     - --model_config_file=/etc/tidemill/models.config
     - --max_num_load_retries=0
     - --enable_grpc_healthcheck_service=true
+    {{- with .Values.modelServer.args }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   startupProbe:
     grpc: {port: 8500}
     periodSeconds: 2

@@ -1,16 +1,18 @@
 {{/*
 How the components are wired; what a deployment may choose is in values.yaml.
 
-  ports      what it serves; its main port is http, or grpc where it serves nothing else
+  ports      what it serves; its main port is http, or the only one
   public     clients from outside the release may call its ports
   calls      components whose main port it calls
   addresses  settings that hold the main address of a component
   values     settings that hold a value of the chart
-  outside    it calls what networkPolicy.outside names
+  named      keys of networkPolicy that name what else it calls
   google     it uses Google Cloud's APIs, or what stands in for them
   peers      port on which its pods call each other
   cluster    it calls Kubernetes itself
+  user       who its image's files belong to, where that is another than everyone else's
   alone      there must never be two of it
+  each       name of a Service that has each of its pods' addresses, for callers who know them all
 */}}
 {{- define "tidemill.components" -}}
 ingest:
@@ -28,14 +30,15 @@ transform:
   google: true
 trainer:
   ports: {}
-  calls: []
+  calls: {{ .Values.mlflow.enabled | ternary "[mlflow]" "[]" }}
   addresses: {}
-  values: {BUCKET_URL: bucketUrl, TRACKING_URI: trackingUri}
+  values: {BUCKET_URL: bucketUrl}
+  named: {{ .Values.mlflow.enabled | ternary "[]" "[tracking]" }}
   google: true
   alone: true
   cluster: {{ eq .Values.training.launcher "kubernetes" }}
 {{- if eq .Values.training.launcher "kubernetes" }}
-training: {ports: {}, calls: [], addresses: {}, values: {BUCKET_URL: bucketUrl, TRACKING_URI: trackingUri}, google: true, peers: 2222}
+training: {ports: {}, calls: [], google: true, peers: 2222}
 {{- end }}
 serving:
   ports: {grpc: 8510}
@@ -50,9 +53,37 @@ gateway:
   calls: [serving, model-server]
   addresses: {SERVING_ADDRESS: serving}
   values: {BUCKET_URL: bucketUrl}
+  named: [outside]
   google: true
-  outside: true
-model-server: {ports: {grpc: 8500}, calls: [], addresses: {}, google: true, alone: true}
+controller:
+  ports: {}
+  calls: []
+  addresses: {}
+  values: {BUCKET_URL: bucketUrl, PIPELINES: pipelines}
+  google: true
+  alone: true
+  cluster: {{ eq .Values.pipelines "kubernetes" }}
+model-server: {ports: {grpc: 8500}, calls: [], google: true, each: models}
+{{- if .Values.mlflow.enabled }}
+{{- $bundled := eq .Values.mlflow.database.type "bundled" }}
+mlflow:
+  ports: {http: 5000}
+  calls: {{ $bundled | ternary "[mlflow-database]" "[]" }}
+  named: {{ $bundled | ternary "[]" "[database]" }}
+  google: true
+  alone: true
+{{- if $bundled }}
+mlflow-database: {ports: {postgresql: 5432}, calls: [], alone: true, user: 999}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What the values say of a component: (list $ COMPONENT). */}}
+{{- define "tidemill.chosen" -}}
+{{- $values := (first .).Values -}}
+{{- $mlflow := dict "mlflow" $values.mlflow "mlflow-database" $values.mlflow.database.bundled -}}
+{{- $others := dict "model-server" $values.modelServer "training" $values.training -}}
+{{- index (merge (dict) $values.services $others $mlflow) (last .) | toYaml -}}
 {{- end }}
 
 {{/* Port of /livez, /readyz and /metrics in every service. */}}
@@ -62,5 +93,5 @@ model-server: {ports: {grpc: 8500}, calls: [], addresses: {}, google: true, alon
 {{- define "tidemill.port" -}}
 {{- $components := include "tidemill.components" (first .) | fromYaml -}}
 {{- $ports := index $components (last .) "ports" -}}
-{{- get $ports "http" | default (get $ports "grpc") -}}
+{{- get $ports "http" | default (values $ports | first) -}}
 {{- end }}

@@ -9,17 +9,16 @@ metadata:
   labels:
     {{- include "tidemill.labels" (list . $name) | nindent 4 }}
   annotations:
+    tidemill.dev/gpu-image: {{ include "tidemill.image" (list . "trainer-gpu" .Values.training.gpuImage) | quote }}
     tidemill.dev/logs: {{ printf "%s%s%%22%%0Alabels.%%22k8s-pod%%2Fbatch.kubernetes.io%%2Fjob-name%%22%%3D%%22{job}%%22?project=%s" $console .Release.Namespace .Values.project }}
   ownerReferences:
     - {apiVersion: apps/v1, kind: Deployment, name: {{ include "tidemill.name" (list . "trainer") }}}
 spec:
   template:
     metadata:
-      labels:
-        {{- include "tidemill.labels" (list . $name) | nindent 8 }}
-      annotations:
-        # To make room is no reason to begin a training anew.
-        cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
+      {{- /* To make room is no reason to begin a training anew. */}}
+      {{- $annotations := dict "cluster-autoscaler.kubernetes.io/safe-to-evict" "false" }}
+      {{- include "tidemill.podMetadata" (list . $name $annotations) | nindent 6 }}
     spec:
       {{- include "tidemill.pod" (list . $name) | nindent 6 }}
       subdomain: {{ include "tidemill.name" (list . $name) }}
@@ -28,9 +27,10 @@ spec:
         {{- include "tidemill.checkServer" . | nindent 8 }}
       containers:
         - name: training
-          image: {{ include "tidemill.image" (list . "trainer") | quote }}
+          image: {{ include "tidemill.image" (list . "trainer" .Values.services.trainer.image) | quote }}
           env:
             {{- include "tidemill.env" (list . "trainer") | nindent 12 }}
+            {{- include "tidemill.trackingEnv" . | trim | nindent 12 }}
             {{- include "tidemill.checkServerEnv" . | nindent 12 }}
           resources:
             {{- toYaml .Values.training.resources | nindent 12 }}

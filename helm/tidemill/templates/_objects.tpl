@@ -26,21 +26,50 @@ app.kubernetes.io/managed-by: {{ (first .).Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" (first .).Chart.Name (first .).Chart.Version }}
 {{- end }}
 
-{{/* Image of a service: (list $ SERVICE). */}}
+{{/* An image of Tidemill: (list $ NAME CHOSEN). */}}
 {{- define "tidemill.image" -}}
 {{- $image := (first .).Values.image -}}
-{{- $default := printf "%stidemill-%s:%s" $image.registry (last .) ($image.tag | default (first .).Chart.AppVersion) -}}
-{{- index (first .).Values.services (last .) "image" | default $default -}}
+{{- $default := printf "%stidemill-%s:%s" $image.registry (index . 1) ($image.tag | default (first .).Chart.AppVersion) -}}
+{{- last . | default $default -}}
+{{- end }}
+
+{{/* Labels and annotations of a component's pods: (list $ COMPONENT ANNOTATIONS). */}}
+{{- define "tidemill.podMetadata" -}}
+{{- $root := first . }}
+{{- $own := (include "tidemill.chosen" (list $root (index . 1)) | fromYaml).pod | default dict -}}
+labels:
+  {{- include "tidemill.labels" (list $root (index . 1)) | nindent 2 }}
+  {{- with merge (dict) ($own.labels | default dict) $root.Values.pods.labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (last .) ($own.annotations | default dict) $root.Values.pods.annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* What a pod of a component has before its containers: (list $ COMPONENT). */}}
 {{- define "tidemill.pod" -}}
+{{- $root := first . -}}
+{{- $component := index (include "tidemill.components" $root | fromYaml) (last .) -}}
+{{- $own := (include "tidemill.chosen" . | fromYaml).pod | default dict -}}
 serviceAccountName: {{ include "tidemill.name" . }}
-{{- $component := index (include "tidemill.components" (first .) | fromYaml) (last .) }}
 automountServiceAccountToken: {{ $component.cluster | default false }}
 enableServiceLinks: false
-{{- with (first .).Values.priorityClass }}
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- with $own.priorityClass | default $root.Values.pods.priorityClass }}
 priorityClassName: {{ . | quote }}
+{{- end }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" }}
+{{- with index $own $key | default (index $root.Values.pods $key) }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 {{- if not $component.alone }}
 # One node, or one zone, should not take all of them with it.
@@ -55,11 +84,12 @@ topologySpreadConstraints:
         {{- $labels | nindent 8 }}
   {{- end }}
 {{- end }}
+{{- $user := $component.user | default 65532 }}
 securityContext:
   runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  fsGroup: 65532
+  runAsUser: {{ $user }}
+  runAsGroup: {{ $user }}
+  fsGroup: {{ $user }}
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
 

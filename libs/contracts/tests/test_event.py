@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tidemill_contracts.event import Event, InvalidEvent, event_id, from_message, to_message
-from tidemill_contracts.events import EVENT_TYPES, DatasetIngested
+from tidemill_contracts.events import EVENT_TYPES, DatasetIngested, RetrainRequested
 
 GOLDEN = Path(__file__).parent / "golden"
 DATA = DatasetIngested(
@@ -115,6 +115,37 @@ def test_what_is_no_event_is_refused_with_what_was_expected(
 ) -> None:
     with pytest.raises(InvalidEvent, match=says):
         from_message(*message, EVENT_TYPES)
+
+
+LEAST = {"specversion": "1.0", "type": "dev.tidemill.retrain.requested.v1", "source": "//scheduler"}
+WISH = {"pipeline": "flights"}
+
+
+@pytest.mark.parametrize(
+    ("data", "attributes"),
+    [
+        (json.dumps(WISH), {f"ce-{name}": value for name, value in LEAST.items()}),
+        (json.dumps({**LEAST, "data": WISH}), {"content-type": "application/cloudevents+json"}),
+    ],
+    ids=["binary", "structured"],
+)
+def test_an_event_without_id_and_time_has_those_of_its_message(data: str, attributes: dict[str, str]) -> None:
+    sent = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    event = from_message(data.encode(), attributes, EVENT_TYPES, message_id="m-7", publish_time=sent)
+
+    assert (event.id, event.correlation_id, event.time) == ("m-7", "m-7", sent)
+    assert event.data == RetrainRequested(pipeline="flights", request_id="m-7")
+    with pytest.raises(InvalidEvent, match="id"):
+        from_message(data.encode(), attributes, EVENT_TYPES)
+
+
+def test_a_request_keeps_the_id_that_it_has() -> None:
+    data = json.dumps({**LEAST, "id": "e-1", "data": {**WISH, "request_id": "monday"}}).encode()
+
+    event = from_message(data, {"content-type": "application/cloudevents+json"}, EVENT_TYPES)
+
+    assert event.data == RetrainRequested(pipeline="flights", request_id="monday")
 
 
 def test_times_are_written_in_utc() -> None:

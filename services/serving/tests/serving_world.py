@@ -153,6 +153,9 @@ def blessed(
         tracking={},
     )
     store.write(layout.model_manifest(pipeline, manifest.model_id), manifest.model_dump_json().encode())
+    store.create(
+        layout.pipeline_spec(pipeline), f"metadata: {{name: {pipeline}}}\nspec: {{label: y}}".encode()
+    )
     data = ModelBlessed(
         pipeline=pipeline,
         version=version,

@@ -40,9 +40,13 @@ class KubeApiServer:
 
     def client_of(self, namespace: str, account: str) -> ApiClient:
         """Open a client with the rights of a service account."""
+        return self.client(self.token_of(namespace, account))
+
+    def token_of(self, namespace: str, account: str) -> str:
+        """Issue a token as a service account's pods get one."""
         wanted = AuthenticationV1TokenRequest(spec={"audiences": ["https://tests"]})
         answer = CoreV1Api(self.client()).create_namespaced_service_account_token(account, namespace, wanted)
-        return self.client(answer.to_dict()["status"]["token"])
+        return str(answer.to_dict()["status"]["token"])
 
 
 @contextmanager

@@ -99,6 +99,17 @@ def test_gpus_and_spot_nodes_are_chosen_and_tolerated() -> None:
     ]
 
 
+def test_a_job_with_gpus_has_the_image_for_them_where_the_template_names_one() -> None:
+    template = {**TEMPLATE, "metadata": {"annotations": {"tidemill.dev/gpu-image": "tidemill/trainer-gpu"}}}
+
+    def image(**resources: Any) -> str:
+        spec = TrainingSpec.model_validate({"resources": resources})
+        return str(pod_of(job_manifest(template, JOB, spec, 90))["containers"][0]["image"])
+
+    assert image(gpus=1) == "tidemill/trainer-gpu"
+    assert image() == "tidemill/trainer"
+
+
 def test_an_image_of_the_users_own_takes_the_place_of_the_trainers() -> None:
     job = a_job(families=["custom"], custom={"command": ["train"], "image": "mine:1"})
 

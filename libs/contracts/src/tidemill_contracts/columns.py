@@ -1,11 +1,11 @@
 """What a person knows of a column: the curated part of a schema; the rest is inferred."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tidemill_contracts.profile import ColumnType, FeatureOptions
-from tidemill_contracts.spec_model import SpecModel
+from tidemill_contracts.spec_model import Rule, SpecModel, Texts
 
 Privacy = Literal["keep", "drop", "hash", "mask"]
 
@@ -23,16 +23,16 @@ class ColumnSpec(SpecModel):
     unique: bool = Field(default=False, description="No value may occur twice.")
     minimum: float | None = Field(default=None, description="Least number.")
     maximum: float | None = Field(default=None, description="Greatest number.")
-    values: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="The only texts it may hold."
-    )
+    values: Texts | None = Field(default=None, min_length=1, description="The only texts it may hold.")
     max_drift: float | None = Field(
         default=None, ge=0, le=1, description="Limit of this column's drift, instead of the general one."
     )
     feature: FeatureOptions = FeatureOptions()
 
-    @model_validator(mode="after")
-    def _check_range(self) -> Self:
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"expected minimum <= maximum, received {self.minimum} > {self.maximum}")
-        return self
+    rules = (
+        Rule(
+            expected="expected minimum <= maximum",
+            holds=lambda column: None in (column.minimum, column.maximum) or column.minimum <= column.maximum,
+            cel="!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum",
+        ),
+    )

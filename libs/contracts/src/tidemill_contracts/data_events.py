@@ -1,6 +1,6 @@
 """Events about data: files that are dropped, spans, dataset versions, and who asks for a model of them."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from tidemill_contracts.event import EventData
 from tidemill_contracts.reason import Reason, Seconds
@@ -78,18 +78,35 @@ class DatasetIngested(EventData):
 class RetrainRequested(EventData):
     """Someone, or a schedule, asks for a new model of a pipeline as it is specified now.
 
-    `span` is the newest one to be used, None for the newest there is. A request is known by its id: asked
-    again, nothing more happens.
+    `span` is the newest one to be used, None for the newest there is. A request is known by its id, which is
+    the event's if it has none of its own: asked again, nothing more happens.
     """
 
     pipeline: str
-    request_id: str
+    request_id: str = ""
     span: int | None = None
     reason: str = ""
 
     @property
     def subject(self) -> str:
         return f"pipelines/{self.pipeline}/retrainings/{self.request_id}"
+
+    def known_by(self, event_id: str) -> Self:
+        return self if self.request_id else self.model_copy(update={"request_id": event_id})
+
+
+class PipelineDeleted(EventData):
+    """A pipeline is specified no longer: drops for it are refused, and its model answers no more.
+
+    What was made of it stays in the bucket. `deletion_id` tells one deletion from the next of the same name.
+    """
+
+    pipeline: str
+    deletion_id: str
+
+    @property
+    def subject(self) -> str:
+        return f"pipelines/{self.pipeline}/deletions/{self.deletion_id}"
 
 
 class DatasetTransformed(EventData):

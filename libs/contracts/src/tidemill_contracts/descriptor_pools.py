@@ -18,12 +18,14 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import DecodeError
 
 
-class Channel(Protocol):
-    """What a client needs of a `grpc` or `grpc.aio` channel."""
+class UnaryChannel(Protocol):
+    """What a client of unary methods needs of a channel."""
 
-    def unary_unary(
-        self, method: str, request_serializer: Any = None, response_deserializer: Any = None
-    ) -> Any: ...
+    def unary_unary(self, method: str, request_serializer: Any, response_deserializer: Any) -> Any: ...
+
+
+class Channel(UnaryChannel, Protocol):
+    """What a client needs of a `grpc` or `grpc.aio` channel."""
 
     def unary_stream(
         self, method: str, request_serializer: Any = None, response_deserializer: Any = None
@@ -71,7 +73,7 @@ class PrivatePool:
             f"expected the name of a message or enum in {self._file_name}, received {name!r}"
         )
 
-    def client_call(self, channel: Channel, service: str, name: str) -> Any:
+    def client_call(self, channel: UnaryChannel, service: str, name: str) -> Any:
         """Return the callable of a method; on a `grpc.aio` channel what it returns is awaitable."""
         method = self._pool.FindMethodByName(f"{service}.{name}")
         request, response = _message_classes(method)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.formats.json import JSONFormat
@@ -39,6 +39,10 @@ class EventData(BaseModel):
     def data_classification(self) -> str | None:
         """How sensitive the data is that the fact is about; None when that is as it was before it."""
         return None
+
+    def known_by(self, event_id: str) -> Self:  # noqa: ARG002 - most data has no use for one
+        """Take the event's id where the data has to be known by one and its writer gave none."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +97,25 @@ def to_message(event: Event) -> tuple[bytes, dict[str, str]]:
     return event.data.model_dump_json().encode(), {"content-type": JSON_CONTENT_TYPE, **attributes}
 
 
-def from_message(data: bytes, attributes: Mapping[str, str], types: Mapping[str, type[EventData]]) -> Event:
+def from_message(
+    data: bytes,
+    attributes: Mapping[str, str],
+    types: Mapping[str, type[EventData]],
+    *,
+    message_id: str = "",
+    publish_time: datetime | None = None,
+) -> Event:
     """Decode either mode into the event its type names.
+
+    An event without id or time has those of its message, which stay the same however often it is delivered:
+    not everyone who publishes can make them up.
 
     Raises InvalidEvent when the message is no CloudEvent, its type is not in `types`, or its data does not
     fit the type.
     """
-    cloud_event = _read_cloud_event(data, attributes)
+    # The SDK would invent another id and time at each delivery.
+    given: dict[str, Any] = {"id": message_id, "specversion": "", "time": publish_time or datetime.now(UTC)}
+    cloud_event = _read_cloud_event(data, attributes, given)
     context = cloud_event.get_attributes()
     event_type = context["type"]
     if event_type not in types:
@@ -112,7 +128,7 @@ def from_message(data: bytes, attributes: Mapping[str, str], types: Mapping[str,
         type=event_type,
         source=context["source"],
         subject=context.get("subject") or "",
-        data=payload,
+        data=payload.known_by(context["id"]),
         id=context["id"],
         time=_as_time(context.get("time")),
         correlation_id=context.get("correlationid") or context["id"],
@@ -120,11 +136,11 @@ def from_message(data: bytes, attributes: Mapping[str, str], types: Mapping[str,
     )
 
 
-def _read_cloud_event(data: bytes, attributes: Mapping[str, str]) -> CloudEvent:
+def _read_cloud_event(data: bytes, attributes: Mapping[str, str], given: Mapping[str, Any]) -> CloudEvent:
     content_type = attributes.get("content-type") or attributes.get("ce-datacontenttype") or ""
     try:
         if content_type.lower().startswith(STRUCTURED_PREFIX):
-            return _structured(data)
+            return _structured(data, given)
         context: dict[str, Any] = {
             name.removeprefix("ce-").lower(): value
             for name, value in attributes.items()
@@ -132,17 +148,19 @@ def _read_cloud_event(data: bytes, attributes: Mapping[str, str]) -> CloudEvent:
         }
         if "time" in context:
             context["time"] = _as_time(context["time"])
-        # The SDK invents an id when there is none; an event without one cannot be deduplicated.
-        return CloudEvent({"id": "", "specversion": "", **context}, data)
+        return CloudEvent({**given, **context}, data)
     except (CloudEventValidationError, ValueError, KeyError) as error:
         raise InvalidEvent(f"expected a CloudEvents 1.0 message, received {error}") from error
 
 
-def _structured(data: bytes) -> CloudEvent:
-    event = JSONFormat().read(CloudEvent, data)
-    if not isinstance(event, CloudEvent):
-        raise InvalidEvent(f"expected CloudEvents 1.0, received {type(event).__name__}")
-    return event
+def _structured(data: bytes, given: Mapping[str, Any]) -> CloudEvent:
+    def event(context: dict[str, Any], content: dict[str, Any] | str | bytes | None) -> CloudEvent:
+        return CloudEvent({**given, **context}, content)
+
+    read = JSONFormat().read(event, data)
+    if not isinstance(read, CloudEvent):
+        raise InvalidEvent(f"expected CloudEvents 1.0, received {type(read).__name__}")
+    return read
 
 
 def _as_bytes(data: dict[str, Any] | str | bytes | None) -> bytes:

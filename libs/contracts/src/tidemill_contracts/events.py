@@ -12,6 +12,7 @@ from tidemill_contracts.data_events import (
     DatasetTransformed,
     DropDeduplicated,
     DropQuarantined,
+    PipelineDeleted,
     RetrainRequested,
     SchemaChange,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "ModelRejected",
     "ModelSuperseded",
     "ModelWithdrawn",
+    "PipelineDeleted",
     "PredictionLogged",
     "Reason",
     "ReleaseStepped",
@@ -58,6 +60,7 @@ EVENT_TYPES: Mapping[str, type[EventData]] = {
     "dev.tidemill.drop.deduplicated.v1": DropDeduplicated,
     "dev.tidemill.dataset.ingested.v1": DatasetIngested,
     "dev.tidemill.retrain.requested.v1": RetrainRequested,
+    "dev.tidemill.pipeline.deleted.v1": PipelineDeleted,
     "dev.tidemill.dataset.transformed.v1": DatasetTransformed,
     "dev.tidemill.dataset.rejected.v1": DatasetRejected,
     "dev.tidemill.trial.finished.v1": TrialFinished,

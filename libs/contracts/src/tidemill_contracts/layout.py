@@ -47,6 +47,11 @@ def pipeline_spec(pipeline: str) -> str:
     return f"pipelines/{pipeline}.yaml"
 
 
+def pipeline_standing(pipeline: str) -> str:
+    """What the controller knows of a pipeline: the last that happened to it, and its schedule."""
+    return f"controller/{pipeline}.json"
+
+
 def pinned_spec(pipeline: str, digest: str) -> str:
     """An immutable copy of a spec, addressed by its digest."""
     return f"specs/{pipeline}/{digest}.json"

@@ -5,9 +5,10 @@ laptop and a custom resource on Kubernetes.
 """
 
 import hashlib
+import json
 import re
 import reprlib
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -15,8 +16,9 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError, mode
 from tidemill_contracts.anomaly import AnomalyType, Severity
 from tidemill_contracts.columns import ColumnSpec
 from tidemill_contracts.profile import Task
+from tidemill_contracts.retraining_spec import Retraining
 from tidemill_contracts.serving_spec import Serving
-from tidemill_contracts.spec_model import Share, SpecModel
+from tidemill_contracts.spec_model import Combination, Rows, Rule, Share, SpanNumber, SpecModel, Texts
 from tidemill_contracts.training_spec import Blessing, Training
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -33,30 +35,36 @@ class Split(SpecModel):
     """How rows are divided. The same row, or group of rows, always falls on the same side."""
 
     eval_share: Share = Field(default=0.2, description="Share of rows held out for evaluation.")
-    group_by: tuple[str, ...] = Field(
+    group_by: Combination = Field(
         default=(), description="Columns whose values make a group, which is never divided."
     )
     time: str | None = Field(
-        default=None, description="Column by which the newest rows are held out, instead of any."
+        default=None,
+        min_length=1,
+        description="Column by which the newest rows are held out, instead of any.",
     )
 
-    @model_validator(mode="after")
-    def _check_one_rule(self) -> Self:
-        if self.group_by and self.time:
-            raise ValueError("expected groupBy or time, received both: a group may span all times")
-        return self
+    rules = (
+        Rule(
+            expected="expected groupBy or time, received both: a group may span all times",
+            holds=lambda split: not split.group_by or split.time is None,
+            cel="size(self.groupBy) == 0 || !has(self.time)",
+        ),
+    )
 
 
 class Data(SpecModel):
     """Which spans a dataset version is made of, up to the one that caused it."""
 
-    last: int | None = Field(default=None, ge=1, description="The newest spans only, as many as this.")
-    since: int | None = Field(default=None, ge=1, description="Spans from this number on only.")
-    exclude: tuple[int, ...] = Field(default=(), description="Spans that are never used.")
+    last: SpanNumber | None = Field(default=None, description="The newest spans only, as many as this.")
+    since: SpanNumber | None = Field(default=None, description="Spans from this number on only.")
+    exclude: tuple[SpanNumber, ...] = Field(
+        default=(), max_length=10_000, description="Spans that are never used."
+    )
 
 
 class Distances(SpecModel):
-    """How far two distributions of a column may lie apart; null switches a comparison off."""
+    """How far two distributions of a column may lie apart; null, or 1, switches a comparison off."""
 
     l_infinity: float | None = Field(
         default=0.3, ge=0, le=1, description="Categories: largest difference of a value's share."
@@ -75,7 +83,7 @@ class Validation(SpecModel):
         le=1,
         description="Largest share of rows that are unreadable in one file, or break the rules of a column.",
     )
-    min_rows: int = Field(default=100, ge=2, description="Fewest labelled rows a dataset version may have.")
+    min_rows: Rows = Field(default=100, ge=2, description="Fewest labelled rows a dataset version may have.")
     drift: Distances = Field(default=Distances(), description="Limits between new data and earlier data.")
     skew: Distances = Field(default=Distances(), description="Limits between the two sides of the split.")
     severities: dict[AnomalyType, Severity] = Field(
@@ -102,15 +110,21 @@ class PipelineSpec(SpecModel):
         description="A SQL expression over the row: how often it counts, a number of at least 0. Rows where "
         "it is null are left out. Columns it names are never features.",
     )
-    leave_out: tuple[str, ...] = Field(default=(), description="Columns that must not become features.")
+    leave_out: Texts = Field(default=(), description="Columns that must not become features.")
     columns: dict[str, ColumnSpec] = Field(
-        default={}, description="What is known of columns: type, rules, privacy, treatment as a feature."
+        default={},
+        max_length=2000,
+        description="What is known of columns: type, rules, privacy, treatment as a feature.",
     )
-    crosses: tuple[tuple[str, ...], ...] = Field(
-        default=(), description="Categorical columns whose combinations are features too."
+    crosses: tuple[Combination, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Categorical columns whose combinations are features too.",
     )
-    slices: tuple[tuple[str, ...], ...] = Field(
-        default=(), description="Columns by whose values data and models are looked at in parts."
+    slices: tuple[Combination, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Columns by whose values data and models are looked at in parts.",
     )
     data: Data = Data()
     split: Split = Split()
@@ -118,6 +132,7 @@ class PipelineSpec(SpecModel):
     training: Training = Training()
     blessing: Blessing = Blessing()
     serving: Serving = Serving()
+    retraining: Retraining = Retraining()
 
 
 class Metadata(SpecModel):
@@ -135,6 +150,14 @@ class Pipeline(SpecModel):
     kind: Literal["Pipeline"] = "Pipeline"
     metadata: Metadata
     spec: PipelineSpec
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_status(cls, document: Any) -> Any:
+        """Pass over what a cluster adds, so that what it shows can be applied anywhere."""
+        if isinstance(document, dict):
+            return {key: value for key, value in document.items() if key != "status"}
+        return document
 
     @property
     def name(self) -> str:
@@ -158,16 +181,24 @@ def parse_pipeline(text: str | bytes) -> Pipeline:
 def read_spec(text: str | bytes, kind: type[Document]) -> Document:
     """Read a document of a kind from YAML or JSON; raise InvalidSpec naming every wrong field."""
     try:
-        document = yaml.safe_load(text)
+        document = _document(text)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSpec(f"expected YAML, received {error}") from error
     if not isinstance(document, dict):
         raise InvalidSpec(f"expected a mapping with metadata and spec, received {reprlib.repr(document)}")
     try:
-        return kind.model_validate(document)
+        return kind.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         problems = (_problem(detail) for detail in error.errors(include_url=False))
         raise InvalidSpec("; ".join(problems)) from error
+
+
+def _document(text: str | bytes) -> object:
+    """Read JSON as JSON, whose numbers and characters are not all those of YAML, all else as YAML."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)
 
 
 def is_pipeline_name(name: str) -> bool:

@@ -4,11 +4,11 @@ It serves as the validation baseline, as the parameters of preprocessing inside 
 reference for drift.
 """
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from tidemill_contracts.spec_model import SpecModel
+from tidemill_contracts.spec_model import Rule, SpecModel
 
 ColumnType = Literal["int", "float", "bool", "string", "timestamp"]
 FeatureKind = Literal["numeric", "categorical", "text", "timestamp"]
@@ -137,14 +137,17 @@ class FeatureOptions(SpecModel):
     parts: tuple[TimePart, ...] = Field(
         default=("month", "weekday", "hour"),
         min_length=1,
+        max_length=6,
         description="Points in time: what is read of them.",
     )
 
-    @model_validator(mode="after")
-    def _check_clip(self) -> Self:
-        if self.clip is not None and self.clip[0] >= self.clip[1]:
-            raise ValueError(f"expected clip to rise, received {list(self.clip)}")
-        return self
+    rules = (
+        Rule(
+            expected="expected clip to rise",
+            holds=lambda feature: feature.clip is None or feature.clip[0] < feature.clip[1],
+            cel="!has(self.clip) || self.clip[0] < self.clip[1]",
+        ),
+    )
 
 
 class Feature(ProfileModel):

@@ -1,16 +1,18 @@
 """What a person writes of serving: how a new version takes over, and what surrounds its answers."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from tidemill_contracts.spec_model import Share, SpecModel
+from tidemill_contracts.spec_model import Rows, Rule, Share, SpecModel
 
 Strategy = Literal["all-at-once", "canary", "shadow", "ab", "bandit"]
+Value = float | bool | str
+Values = Annotated[tuple[Value, ...], Field(max_length=10_000)]
 
 
 class ReleaseLimits(SpecModel):
-    """When a version that is being released is taken back. A null switches a test off.
+    """When a version that is being released is taken back. A null, or a limit out of reach, is no test.
 
     All tests together take back a version that is as good as the stable one with at most `false_alarms`
     probability, over the whole release.
@@ -51,24 +53,28 @@ class Rollout(SpecModel):
     steps: tuple[Share, ...] = Field(
         default=(0.05, 0.25, 0.5),
         min_length=1,
+        max_length=100,
         description="canary: shares of requests, rising, before all; ab: the first is the new version's.",
     )
     step_seconds: float = Field(default=300, gt=0, description="Least time of a step, or of a shadow.")
-    min_requests: int = Field(
+    min_requests: Rows = Field(
         default=100, ge=1, description="Fewest requests to the new version in a step before the next."
     )
     key: str = Field(
         default="tidemill-key",
         pattern=r"^[a-z0-9-]+$",
+        max_length=100,
         description="ab and canary: request header whose value always meets the same version.",
     )
     limits: ReleaseLimits = ReleaseLimits()
 
-    @model_validator(mode="after")
-    def _check_steps(self) -> Self:
-        if list(self.steps) != sorted(set(self.steps)):
-            raise ValueError(f"expected rising steps, received {list(self.steps)}")
-        return self
+    rules = (
+        Rule(
+            expected="expected rising steps",
+            holds=lambda rollout: list(rollout.steps) == sorted(set(rollout.steps)),
+            cel="self.steps.isSorted() && self.steps.all(x, self.steps.exists_one(y, y == x))",
+        ),
+    )
 
 
 class Fallback(SpecModel):
@@ -79,8 +85,10 @@ class Fallback(SpecModel):
         description="The version that was stable before. Behind one that is being released the stable one "
         "always stands.",
     )
-    answer: dict[str, Any] | None = Field(
-        default=None, description="Value of every output, for each row, when no version answers."
+    answer: dict[str, Value | Values | tuple[Values, ...]] | None = Field(
+        default=None,
+        max_length=1000,
+        description="Value of every output, for each row, when no version answers.",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from tidemill_contracts.descriptor_pools import Channel, PrivatePool
+from tidemill_contracts.descriptor_pools import PrivatePool, UnaryChannel
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
@@ -20,9 +20,9 @@ _POOL = PrivatePool("tfserving.binpb", ("tensorflow.serving", "tensorflow", "ten
 
 
 class PredictionServiceStub:
-    """Client of PredictionService; on a `grpc.aio` channel the calls are awaitable. Always pass `timeout`."""
+    """Client of PredictionService; of an asynchronous channel calls are awaitable. Always pass `timeout`."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: UnaryChannel) -> None:
         self.Classify = _POOL.client_call(channel, PREDICTION_SERVICE, "Classify")
         self.Regress = _POOL.client_call(channel, PREDICTION_SERVICE, "Regress")
         self.Predict = _POOL.client_call(channel, PREDICTION_SERVICE, "Predict")
@@ -31,9 +31,9 @@ class PredictionServiceStub:
 
 
 class ModelServiceStub:
-    """Client of ModelService; on a `grpc.aio` channel the calls are awaitable. Always pass `timeout`."""
+    """Client of ModelService; on an asynchronous channel the calls are awaitable. Always pass `timeout`."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: UnaryChannel) -> None:
         self.GetModelStatus = _POOL.client_call(channel, MODEL_SERVICE, "GetModelStatus")
         self.HandleReloadConfigRequest = _POOL.client_call(
             channel, MODEL_SERVICE, "HandleReloadConfigRequest"

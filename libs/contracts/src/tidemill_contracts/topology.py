@@ -12,6 +12,7 @@ from tidemill_contracts.events import (
     DatasetIngested,
     DatasetTransformed,
     ModelBlessed,
+    PipelineDeleted,
     RetrainRequested,
 )
 
@@ -35,6 +36,11 @@ def _of_types(*types: type[EventData]) -> str:
     return " OR ".join(f'attributes."ce-type" = "{TYPE_NAMES[data]}"' for data in types)
 
 
+def _about(*nouns: str) -> str:
+    # Types one by one would be longer than a filter may be: 256 bytes.
+    return " OR ".join(f'hasPrefix(attributes."ce-type", "dev.tidemill.{noun}.")' for noun in nouns)
+
+
 def _of_objects(*prefixes: str) -> str:
     has_prefix = " OR ".join(f'hasPrefix(attributes.objectId, "{prefix}")' for prefix in prefixes)
     return f'attributes.eventType = "OBJECT_FINALIZE" AND ({has_prefix})'
@@ -47,10 +53,12 @@ PREDICTIONS = Subscription(
 )
 LEDGER = Subscription("tidemill-ledger", EVENTS_TOPIC)
 TRAINER = Subscription("tidemill-trainer", EVENTS_TOPIC, _of_types(DatasetTransformed))
-SERVING = Subscription("tidemill-serving", EVENTS_TOPIC, _of_types(ModelBlessed))
+SERVING = Subscription("tidemill-serving", EVENTS_TOPIC, _of_types(ModelBlessed, PipelineDeleted))
 QUALITY = Subscription("tidemill-quality", OBJECTS_TOPIC, PREDICTIONS.filter)
+# What a person is told of a pipeline where it is declared.
+CONTROLLER = Subscription("tidemill-controller", EVENTS_TOPIC, _about("drop", "dataset", "trial", "model"))
 DEAD_LETTERS = Subscription("tidemill-dead-letters", DEAD_LETTER_TOPIC, dead_letters=False)
-SUBSCRIPTIONS = (INGEST, TRANSFORM, PREDICTIONS, LEDGER, TRAINER, SERVING, QUALITY, DEAD_LETTERS)
+SUBSCRIPTIONS = (INGEST, TRANSFORM, PREDICTIONS, LEDGER, TRAINER, SERVING, QUALITY, CONTROLLER, DEAD_LETTERS)
 
 ACK_DEADLINE_SECONDS = 60
 RETRY_BACKOFF_SECONDS = (1, 60)

@@ -1,11 +1,11 @@
 """What a person writes of training: what is tried, at what cost, and when the result may serve."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
-from tidemill_contracts.spec_model import Share, SpecModel
+from tidemill_contracts.spec_model import Combination, Rows, Rule, Share, SpecModel, Texts
 
 Family = Literal["linear", "deep", "random-forest", "boosted-trees", "ensemble", "custom"]
 # Trained whatever the spec says: the simple model that every other one has to beat.
@@ -46,7 +46,7 @@ BYTES = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 Budget = Annotated[str, StringConstraints(pattern=r"^(fast|[1-9][0-9]{0,5}(s|m|h))$")]
 Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}(Ki|Mi|Gi|Ti)$")]
 Cpu = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,2}|[1-9][0-9]{0,5}m)$")]
-BuildFunction = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+BuildFunction = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Resources(SpecModel):
@@ -80,7 +80,7 @@ class Custom(SpecModel):
         default=None,
         description="`module:function` that takes a profile and a spec and returns a keras.Model.",
     )
-    command: tuple[str, ...] = Field(
+    command: Texts = Field(
         default=(), description="A program that reads a dataset from a folder and writes a SavedModel to one."
     )
     image: str | None = Field(
@@ -89,11 +89,13 @@ class Custom(SpecModel):
         description="Image of the training Job, where the trainer's own will not do.",
     )
 
-    @model_validator(mode="after")
-    def _check_one_way(self) -> Self:
-        if (self.build is None) == (not self.command):
-            raise ValueError("expected either build or command")
-        return self
+    rules = (
+        Rule(
+            expected="expected either build or command",
+            holds=lambda custom: (custom.build is None) == bool(custom.command),
+            cel="has(self.build) != (size(self.command) > 0)",
+        ),
+    )
 
 
 class Training(SpecModel):
@@ -102,6 +104,7 @@ class Training(SpecModel):
     families: tuple[Family, ...] = Field(
         default=("deep", "boosted-trees", "random-forest", "ensemble"),
         min_length=1,
+        max_length=100,
         description="Model families that compete; a linear one always takes part.",
     )
     budget: Budget = Field(
@@ -116,7 +119,9 @@ class Training(SpecModel):
         default="squared", description="Regression: what is minimised; poisson for counts."
     )
     quantiles: tuple[Share, ...] = Field(
-        default=(), description="Regression: quantiles to answer with, rising, instead of the mean."
+        default=(),
+        max_length=99,
+        description="Regression: quantiles to answer with, rising, instead of the mean.",
     )
     class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None, description="How much rows of a class count; balanced: every class the same in sum."
@@ -124,7 +129,7 @@ class Training(SpecModel):
     custom: Custom | None = Field(default=None, description="The family `custom`, of the user's own.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that train networks together.")
     resources: Resources = Resources()
-    seed: int = Field(default=7, ge=0, description="Seed of everything random.")
+    seed: int = Field(default=7, ge=0, le=(1 << 32) - 1, description="Seed of everything random.")
 
     @property
     def budget_seconds(self) -> float | None:
@@ -137,15 +142,23 @@ class Training(SpecModel):
         """Whether more is tried than every family once."""
         return self.budget_seconds is not None or self.trials is not None
 
-    @model_validator(mode="after")
-    def _check_parts_fit(self) -> Self:
-        if list(self.quantiles) != sorted(set(self.quantiles)):
-            raise ValueError(f"expected rising quantiles, received {list(self.quantiles)}")
-        if self.quantiles and self.loss != "squared":
-            raise ValueError(f"expected either quantiles or a loss, received {self.loss} too")
-        if ("custom" in self.families) != (self.custom is not None):
-            raise ValueError("expected the family custom to be listed and described, received one of both")
-        return self
+    rules = (
+        Rule(
+            expected="expected rising quantiles",
+            holds=lambda training: list(training.quantiles) == sorted(set(training.quantiles)),
+            cel="self.quantiles.isSorted() && self.quantiles.all(x, self.quantiles.exists_one(y, y == x))",
+        ),
+        Rule(
+            expected="expected quantiles or the loss poisson, received both",
+            holds=lambda training: not training.quantiles or training.loss == "squared",
+            cel="size(self.quantiles) == 0 || self.loss == 'squared'",
+        ),
+        Rule(
+            expected="expected the family custom to be listed and described, received one of both",
+            holds=lambda training: ("custom" in training.families) == (training.custom is not None),
+            cel="('custom' in self.families) == has(self.custom)",
+        ),
+    )
 
 
 class SliceLimits(SpecModel):
@@ -160,18 +173,18 @@ class SliceLimits(SpecModel):
         description="How much worse than the champion, in the deciding metric, is tolerated; what may be "
         "chance always is.",
     )
-    min_rows: int = Field(default=200, ge=2, description="Fewest held-out rows of a slice that is judged.")
+    min_rows: Rows = Field(default=200, ge=2, description="Fewest held-out rows of a slice that is judged.")
 
 
 class FairnessLimits(SpecModel):
     """How far groups of people may be treated differently (binary tasks)."""
 
-    groups: tuple[str, ...] = Field(min_length=1, description="Columns whose values make the groups.")
+    groups: Combination = Field(min_length=1, description="Columns whose values make the groups.")
     max_gaps: dict[Gap, Annotated[float, Field(ge=0, le=1)]] = Field(
         default={}, description="Largest difference between two groups, per measure; none: only shown."
     )
     threshold: Share = Field(default=0.5, description="Probability from which the answer counts as yes.")
-    min_rows: int = Field(default=100, ge=2, description="Fewest held-out rows of a group that is judged.")
+    min_rows: Rows = Field(default=100, ge=2, description="Fewest held-out rows of a group that is judged.")
 
 
 class Blessing(SpecModel):

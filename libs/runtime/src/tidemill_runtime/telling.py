@@ -57,12 +57,23 @@ class Teller:
 EventHandler = Callable[[Event], Iterable[EventData]]
 
 
+def read_event(message: Message) -> Event:
+    """Decode a delivery; raise InvalidEvent when it is no event."""
+    return from_message(
+        message.data,
+        message.attributes,
+        EVENT_TYPES,
+        message_id=message.message_id,
+        publish_time=message.publish_time,
+    )
+
+
 def on_events(handlers: Mapping[type[EventData], EventHandler], teller: Teller) -> Callable[[Message], None]:
     """Make a message handler from a table of event handlers; what a handler yields is told as it comes."""
 
     def handle(message: Message) -> None:
         try:
-            event = from_message(message.data, message.attributes, EVENT_TYPES)
+            event = read_event(message)
         except InvalidEvent as error:
             raise Rejected("invalid-event", str(error)) from error
         handler = handlers.get(type(event.data))

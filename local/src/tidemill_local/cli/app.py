@@ -103,6 +103,27 @@ def apply(file: FileArgument, home: HomeOption = HOME) -> None:
 
 
 @app.command()
+def delete(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    home: HomeOption = HOME,
+) -> None:
+    """Delete a pipeline: its model answers no more; data and models made of it stay in the bucket."""
+    from tidemill_local.cli.pipelines import check_known, delete_pipeline
+    from tidemill_local.cli.running import find
+
+    running = find(home)
+    check_known(running, pipeline)
+    if not yes:
+        typer.confirm(f"delete the pipeline {pipeline}, so that its model answers no more?", abort=True)
+    delete_pipeline(running, pipeline)
+    console().print(
+        f"pipeline {pipeline} is deleted, its model answers no more; what was made of it stays in "
+        f"{running.home.bucket}, and tidemill apply FILE begins anew"
+    )
+
+
+@app.command()
 def drop(
     file: FileArgument,
     pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="Pipeline to feed.")] = "",

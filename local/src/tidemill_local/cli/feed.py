@@ -70,7 +70,14 @@ class EventFeed:
 
     def _receive(self, message: Message) -> None:
         try:
-            self._events.put(from_message(message.data, message.attributes, EVENT_TYPES))
+            event = from_message(
+                message.data,
+                message.attributes,
+                EVENT_TYPES,
+                message_id=message.message_id,
+                publish_time=message.publish_time,
+            )
+            self._events.put(event)
         except InvalidEvent:
             # Of a version this one cannot read; the services reject it with a reason.
             pass

@@ -1,6 +1,7 @@
 """Pipelines from the outside: their specs go in, and files are dropped for them."""
 
 import shutil
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,12 @@ from tidemill_contracts.event import Event
 from tidemill_contracts.events import DatasetIngested, DropDeduplicated, DropQuarantined
 from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
 from tidemill_local.cli.errors import CommandFailed
+from tidemill_local.cli.predicting import served_version
 from tidemill_local.cli.running import Running
+
+# The controller looks every second; the model's routes go as soon as serving hears of it.
+WITHDRAWAL_SECONDS = 30
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,30 @@ def apply_spec(running: Running, file: Path) -> Pipeline:
     return pipeline
 
 
-def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
-    """Copy a file into the bucket, at once, where its pipeline looks for drops."""
+def check_known(running: Running, pipeline: str) -> None:
+    """Raise CommandFailed unless a pipeline is specified."""
     known = [Path(name).stem for name in running.store.list("pipelines/")]
     if pipeline not in known:
         what = f"expected a pipeline of {known}, received {pipeline!r}"
         raise CommandFailed(f"{what}; add it with: tidemill apply FILE")
+
+
+def delete_pipeline(running: Running, pipeline: str) -> None:
+    """Remove a spec, and wait until the model is taken back: the controller sees to that."""
+    running.store.delete(layout.pipeline_spec(pipeline))
+    deadline = time.monotonic() + WITHDRAWAL_SECONDS
+    while (version := served_version(running.gateway, pipeline)) != "-":
+        if time.monotonic() > deadline:
+            what = f"{pipeline} is specified no longer, and version {version} of its model still answers"
+            raise CommandFailed(
+                f"{what} after {WITHDRAWAL_SECONDS} s; see what is wrong with: tidemill status"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def drop_file(running: Running, pipeline: str, file: Path) -> Drop:
+    """Copy a file into the bucket, at once, where its pipeline looks for drops."""
+    check_known(running, pipeline)
     if not layout.is_file_name(file.name):
         what = f"expected a file name of at most {layout.FILE_NAME_BYTES} bytes that starts with no dot"
         raise CommandFailed(f"{what}, received {file.name!r}")

@@ -53,7 +53,7 @@ def retrain(
         story = follow(_until_known(events, request, data), progress, "transform")
     end = story[-1].data
     if isinstance(end, DatasetTransformed):
-        known = f"dataset {end.dataset} was trained on before: nothing to do"
+        known = f"dataset {end.dataset} was trained on before: its verdict stands"
         progress.step(Line("train", known, 0, Outcome.NOTHING_NEW))
         return True
     return tell(end).outcome is not Outcome.REFUSED

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tidemill_contracts import layout
 from tidemill_contracts.events import DropQuarantined, TrialFinished
+from tidemill_contracts.pipeline import InvalidSpec, parse_pipeline
 from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.ledger import Entry, Ledger
 from tidemill_local.cli.predicting import served_version
@@ -18,6 +20,7 @@ from tidemill_local.cli.running import Running
 from tidemill_local.cli.story import tell
 from tidemill_local.supervisor.home import ProcessState
 from tidemill_local.supervisor.probe import why_not_ready
+from tidemill_runtime.objects import ObjectNotFound
 
 SHOWN = 5
 
@@ -80,15 +83,24 @@ def _why_not_ready(process: ProcessState) -> str | None:
 
 
 def _pipeline_table(running: Running) -> Table:
-    table = _table("", "pipeline", "serves version", "ask it")
+    table = _table("", "pipeline", "serves version", "next retraining", "ask it")
     for name in (Path(spec).stem for spec in running.store.list("pipelines/")):
         try:
             version = served_version(running.gateway, name)
         except CommandFailed:
             version = "unknown"
         ask = f"tidemill predict {name} --from FILE --row 1" if version.isdigit() else ""
-        table.add_row("", name, version, ask)
+        table.add_row("", name, version, _next_retraining(running, name), ask)
     return table
+
+
+def _next_retraining(running: Running, name: str) -> str:
+    try:
+        spec = parse_pipeline(running.store.read(layout.pipeline_spec(name))).spec
+    except (ObjectNotFound, InvalidSpec):
+        return ""
+    time = spec.retraining.next_after(datetime.now(UTC))
+    return f"{time.astimezone():%Y-%m-%d %H:%M}" if time else ""
 
 
 def _show_refused(entries: Iterable[Entry], ledger: Ledger, console: Console) -> None:

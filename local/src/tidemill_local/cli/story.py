@@ -18,6 +18,7 @@ from tidemill_contracts.events import (
     ModelRejected,
     ModelSuperseded,
     ModelWithdrawn,
+    PipelineDeleted,
     PredictionLogged,
     Reason,
     ReleaseStepped,
@@ -64,7 +65,7 @@ def tell(data: EventData) -> Line:
             return _of_training(data)
         case ModelBlessed() | ModelRejected():
             return _of_verdict(data)
-        case ModelDeployed() | ReleaseStepped() | ModelWithdrawn():
+        case ModelDeployed() | ReleaseStepped() | ModelWithdrawn() | PipelineDeleted():
             return _of_serving(data)
         case PredictionLogged() | FeedbackReceived():
             return _of_recording(data)
@@ -132,8 +133,10 @@ def _of_training(data: TrialFinished | CandidateTrained | ModelSuperseded) -> Li
             return Line("train", text, data.seconds, Outcome.NOTHING_NEW)
 
 
-def _of_serving(data: ModelDeployed | ReleaseStepped | ModelWithdrawn) -> Line:
+def _of_serving(data: ModelDeployed | ReleaseStepped | ModelWithdrawn | PipelineDeleted) -> Line:
     match data:
+        case PipelineDeleted():
+            return Line("delete", "specified no longer: its model answers no more", 0)
         case ModelDeployed():
             return Line("deploy", _deployed(data), data.seconds, Outcome.SERVED)
         case ReleaseStepped():

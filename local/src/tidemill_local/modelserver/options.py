@@ -23,6 +23,7 @@ class Options:
     max_num_load_retries: int
     load_retry_interval_micros: int
     allow_version_labels_for_unavailable_models: bool
+    enable_grpc_healthcheck_service: bool
     enable_batching: bool
     batching_parameters_file: Path | None
     shutdown_seconds: float
@@ -45,6 +46,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--load_retry_interval_micros", type=int, default=1_000_000)
     switch: dict[str, Any] = {"nargs": "?", "const": True, "default": False, "type": _truth}
     parser.add_argument("--allow_version_labels_for_unavailable_models", **switch)
+    health = {**switch, "default": True}
+    parser.add_argument("--enable_grpc_healthcheck_service", **health, help="grpc.health.v1.Health")
     parser.add_argument("--enable_batching", **switch, help="join concurrent requests")
     parser.add_argument("--batching_parameters_file", type=Path, help="BatchingParameters as text")
     parser.add_argument("--shutdown_seconds", type=float, default=10, help="time to finish work in hand")

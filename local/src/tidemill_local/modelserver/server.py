@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import grpc.aio
 import tensorflow as tf
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
@@ -27,16 +26,11 @@ from tidemill_local.modelserver.services import ModelServicer, PredictionService
 from tidemill_local.modelserver.tracing import TracedCalls
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.ops import OpsServer
+from tidemill_runtime.rpc.server import Server
 from tidemill_runtime.settings import TracingSettings
 from tidemill_runtime.tracing import open_tracing
 
 LOOP_TURN_SECONDS = 5
-GRPC_OPTIONS = [
-    # Two servers on one port would each get some of the requests: the second must fail to start instead.
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
 
 
 async def serve(options: Options, configs: list[ModelConfig]) -> None:
@@ -116,19 +110,20 @@ async def _start_grpc(
     tracing = open_tracing("modelserver", TracingSettings())
     if tracing is not None:
         stack.push_async_callback(asyncio.to_thread, tracing.close)
-    server = grpc.aio.server(interceptors=[TracedCalls(tracing)] if tracing else (), options=GRPC_OPTIONS)
+    predictions = tfserving.prediction_service_handlers(PredictionServicer(catalog))
+    server = Server()
     server.add_generic_rpc_handlers(
         (
-            tfserving.prediction_service_handlers(PredictionServicer(catalog)),
+            TracedCalls(predictions, tracing) if tracing else predictions,
             tfserving.model_service_handlers(ModelServicer(catalog)),
         )
     )
-    health_pb2_grpc.add_HealthServicer_to_server(probe, server)
-    port = server.add_insecure_port(f"{options.host}:{options.port}")
-    if options.grpc_socket_path is not None:
-        server.add_insecure_port(f"unix:{options.grpc_socket_path}")
-    await server.start()
+    if options.enable_grpc_healthcheck_service:
+        health_pb2_grpc.add_HealthServicer_to_server(probe, server)
     stack.push_async_callback(server.stop, options.shutdown_seconds)
+    port = await server.listen(options.host, options.port)
+    if options.grpc_socket_path is not None:
+        await server.listen_unix(options.grpc_socket_path)
     return f"{options.host}:{port}"
 
 

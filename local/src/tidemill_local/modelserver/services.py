@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import grpc
-import grpc.aio
 
 from tidemill_contracts import tfserving
 from tidemill_contracts.descriptor_pools import Undecodable
@@ -22,10 +21,10 @@ from tidemill_local.modelserver.prediction import predict
 from tidemill_local.modelserver.servable import Servable
 from tidemill_local.modelserver.served_model import Version
 from tidemill_runtime.logs import get_logger
+from tidemill_runtime.rpc.server_calls import Context
 
 Answer = TypeVar("Answer")
 Handle = Callable[[Any, Any], Awaitable[Any]]
-Context = grpc.aio.ServicerContext[Any, Any]
 
 MAX_DETAILS = 1024
 SIGNATURE_DEF = "signature_def"

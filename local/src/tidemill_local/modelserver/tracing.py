@@ -4,40 +4,35 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-import grpc.aio
 
-from tidemill_contracts.tfserving import PREDICTION_SERVICE
+from tidemill_runtime.rpc.server_calls import Context
+from tidemill_runtime.rpc.statuses import RpcError
 from tidemill_runtime.tracing import TRACEPARENT, Kind, Tracing
 
 Behaviour = Callable[[Any, Any], Awaitable[Any]]
 
 
-class TracedCalls(grpc.aio.ServerInterceptor):
-    """Puts spans around calls; other services go through untouched."""
+class TracedCalls(grpc.GenericRpcHandler):
+    """A service whose calls are spans."""
 
-    def __init__(self, tracing: Tracing) -> None:
+    def __init__(self, service: grpc.GenericRpcHandler, tracing: Tracing) -> None:
+        self._service = service
         self._tracing = tracing
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """Return the handler of a call, in a span where it is one of predictions."""
-        handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(f"/{PREDICTION_SERVICE}/"):
-            return handler
-        metadata = handler_call_details.invocation_metadata
-        parents = [value for key, value in metadata if key == TRACEPARENT and isinstance(value, str)]
-        method = handler_call_details.method.rpartition("/")[2]
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """Return the handler of a method, None where there is none."""
+        handler: Any = self._service.service(handler_call_details)
+        if handler is None:
+            return None
         return grpc.unary_unary_rpc_method_handler(
-            self._traced(handler.unary_unary, method, parents),
+            self._traced(handler.unary_unary, handler_call_details.method.rpartition("/")[2]),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
-    def _traced(self, behaviour: Behaviour, method: str, parents: list[str]) -> Behaviour:
-        async def answer(request: Any, context: Any) -> Any:
+    def _traced(self, behaviour: Behaviour, method: str) -> Any:
+        async def answer(request: Any, context: Context) -> Any:
+            parents = [value for key, value in context.invocation_metadata() if key == TRACEPARENT]
             # MultiInference alone names models elsewhere.
             spec = getattr(request, "model_spec", None)
             named = {"rpc.system": "grpc", "tidemill.model": spec.name if spec else ""}
@@ -46,8 +41,8 @@ class TracedCalls(grpc.aio.ServerInterceptor):
             try:
                 response = await behaviour(request, context)
                 failure = ""
-            except grpc.aio.AbortError:
-                failure = str(context.details())
+            except RpcError as error:
+                failure = error.details()
                 raise
             finally:
                 span.end({}, failure)

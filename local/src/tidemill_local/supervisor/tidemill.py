@@ -102,9 +102,20 @@ GATEWAY = Process(
     grpc_address="{host}:{port[gateway_grpc]}",
     secrets={"TIDEMILL_PREDICTION_KEY": "prediction-key"},
 )
+CONTROLLER = Process(
+    name="controller",
+    command=("-m", "tidemill_controller"),
+    environment={"TIDEMILL_METRICS_PORT": "{port[controller_metrics]}", "TIDEMILL_LOOK_SECONDS": "1"},
+    ready_url="http://{host}:{port[controller_metrics]}/readyz",
+    after=("bootstrap",),
+    uses=("broker",),
+)
 
 TIDEMILL = Blueprint(
-    processes=(BROKER, MODEL_SERVER, BOOTSTRAP, TRAINER, TRANSFORM, INGEST, BUCKET, SERVING, GATEWAY),
+    processes=(
+        *(BROKER, MODEL_SERVER, BOOTSTRAP, TRAINER, TRANSFORM, INGEST, BUCKET, SERVING, GATEWAY),
+        CONTROLLER,
+    ),
     ports={
         "gateway": 8080,
         "gateway_grpc": 8081,
@@ -120,6 +131,7 @@ TIDEMILL = Blueprint(
         "model_server_metrics": 9095,
         "bucket_metrics": 9096,
         "broker_metrics": 9097,
+        "controller_metrics": 9098,
     },
     environment={
         "TIDEMILL_PROJECT": PROJECT,

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import grpc
-import grpc.aio
 from google.protobuf.json_format import MessageToDict
 from numpy.typing import NDArray
 
@@ -15,17 +14,10 @@ from tidemill_gateway.calls import Arrays, Metadata
 from tidemill_gateway.errors import Code, Refused, invalid, late, truncated
 from tidemill_gateway.routes import Target
 from tidemill_gateway.signatures import ModelInfo, model_info, type_name
+from tidemill_runtime.rpc.client import Channel
+from tidemill_runtime.rpc.statuses import RpcError
 
 MAX_DESCRIBED = 256
-CHANNEL_OPTIONS = (
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    # Pings only while a call waits, so a peer that vanished without a word is given up.
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-)
 
 
 class OtherServer(Protocol):
@@ -60,7 +52,7 @@ class ModelServers:
     def __init__(self, timeout_seconds: float) -> None:
         """Prepare; descriptions of models may take `timeout_seconds`, whoever waits for them."""
         self._timeout_seconds = timeout_seconds
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels: dict[str, Channel] = {}
         self._predict: dict[str, Any] = {}
         self._described: dict[Target, asyncio.Task[ModelInfo]] = {}
         self._others: dict[str, OtherServer] = {}
@@ -165,9 +157,9 @@ class ModelServers:
         if task.cancelled() or task.exception() is not None:
             self._described.pop(target, None)
 
-    def _channel(self, address: str) -> grpc.aio.Channel:
+    def _channel(self, address: str) -> Channel:
         if address not in self._channels:
-            self._channels[address] = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+            self._channels[address] = Channel(address)
         return self._channels[address]
 
     def _predict_stub(self, address: str) -> Any:
@@ -188,17 +180,17 @@ def _fill_spec(spec: tfserving.ModelSpec, target: Target) -> None:
 async def _answer(call: Awaitable[Any], model: str) -> Any:
     try:
         return await call
-    except grpc.aio.AioRpcError as error:
+    except RpcError as error:
         raise _refusal(error, model) from error
 
 
-def _refusal(error: grpc.aio.AioRpcError, model: str) -> Refused:
-    # gRPC's own words for these name addresses, which callers have no use for.
+def _refusal(error: RpcError, model: str) -> Refused:
+    # The client's own words for these name addresses, which callers have no use for.
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         return Refused(Code.UNAVAILABLE, f"Model server of {model} is unavailable")
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return late(model)
-    return Refused(Code(error.code().name), truncated(error.details() or ""))
+    return Refused(Code(error.code().name), truncated(error.details()))
 
 
 def _to_array(proto: tfserving.TensorProto) -> NDArray[Any]:

@@ -5,23 +5,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+from google.cloud.pubsub_v1 import PublisherClient
 from prometheus_client import REGISTRY
 
 from tidemill_contracts import topology
-from tidemill_contracts.events import ModelBlessed
 from tidemill_contracts.pb.routes_pb2_grpc import (
     add_ReleasesServicer_to_server,
     add_RoutesServicer_to_server,
 )
-from tidemill_runtime.consumer import Consumer
+from tidemill_runtime.consumer import Consumer, Message
 from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.objects import open_store
 from tidemill_runtime.process import running
 from tidemill_runtime.telling import Teller, on_events, on_objects, publisher_client
 from tidemill_serving.assembly import Parts, assemble
 from tidemill_serving.graphs import Graphs, keep_graphs
-from tidemill_serving.handlers import Deploy
-from tidemill_serving.model_server import ModelServer
+from tidemill_serving.handlers import Delete, Deploy, handlers
+from tidemill_serving.model_servers import ModelServers
 from tidemill_serving.overseeing import keep_judged, keep_told
 from tidemill_serving.quality import Quality
 from tidemill_serving.quality_feed import QualityFeed, keep_searching
@@ -34,6 +34,8 @@ from tidemill_serving.settings import Settings
 # The stream of each gateway process holds one thread; reports and what people ask need some besides.
 MAX_GATEWAYS = 400
 OTHER_CALLS = 16
+# How long a blessed model is held while the model server is away; after ten such times it is a dead letter.
+AWAY_SECONDS = 1500
 
 
 def main() -> None:
@@ -43,26 +45,19 @@ def main() -> None:
     store = open_store(settings.bucket_url)
     graphs = Graphs(store)
     board = RouteBoard(graphs.published)
-    model_server = ModelServer(
+    model_servers = ModelServers(
         settings.model_server_address, load_timeout_seconds=settings.load_timeout_seconds
     )
     quality = Quality()
     REGISTRY.register(QualityCollector(quality))
     feed = QualityFeed(store, quality)
-    parts = assemble(store, model_server, board, quality)
+    parts = assemble(store, model_servers, board, quality)
     publisher = publisher_client()
     teller = Teller(publisher, project=settings.project, service="serving")
-    consumer = Consumer(
-        on_events({ModelBlessed: Deploy(store, parts.releases)}, teller),
-        topology.SERVING,
-        project=settings.project,
-        publisher=publisher,
-    )
-    quality_consumer = Consumer(
-        on_objects(feed, teller), topology.QUALITY, project=settings.project, publisher=publisher
-    )
+    on_models = on_events(handlers(Deploy(store, parts.releases), Delete(parts.releases)), teller)
+    consumers = _consumers(settings, publisher, on_models, on_objects(feed, teller))
     control = _control_server(settings, board, parts)
-    with running([consumer, quality_consumer], settings, ready={"model-server": model_server.check}) as stop:
+    with running(consumers, settings, ready={"model-server": model_servers.check}) as stop:
         control.start()
         workers = (
             _thread(keep_reconciled, parts.releases, stop, settings.reconcile_seconds, parts.switch.changed),
@@ -77,7 +72,26 @@ def main() -> None:
         parts.switch.changed.set()
         for thread in workers:
             thread.join(settings.shutdown_seconds)
-    model_server.close()
+    model_servers.close()
+
+
+def _consumers(
+    settings: Settings,
+    publisher: PublisherClient,
+    on_models: Callable[[Message], None],
+    on_feedback: Callable[[Message], None],
+) -> list[Consumer]:
+    models = Consumer(
+        on_models,
+        topology.SERVING,
+        project=settings.project,
+        publisher=publisher,
+        patience_seconds=AWAY_SECONDS,
+    )
+    return [
+        models,
+        Consumer(on_feedback, topology.QUALITY, project=settings.project, publisher=publisher),
+    ]
 
 
 def _control_server(settings: Settings, board: RouteBoard, parts: Parts) -> grpc.Server:

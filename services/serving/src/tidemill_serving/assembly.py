@@ -1,4 +1,4 @@
-"""The parts that releases are made of, put together over one bucket and one model server."""
+"""The parts that releases are made of, put together over one bucket and its model servers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from tidemill_runtime.objects import ObjectStore
 from tidemill_serving.by_hand import ByHand
 from tidemill_serving.current_specs import CurrentSpecs
 from tidemill_serving.deployments import Deployments
-from tidemill_serving.loading import Loading
+from tidemill_serving.holding import Holding
 from tidemill_serving.model_server import ModelServer
+from tidemill_serving.model_servers import ModelServers
 from tidemill_serving.overseeing import Overseer
 from tidemill_serving.releases import Releases
 from tidemill_serving.rewards import RewardBook
@@ -30,19 +31,19 @@ class Parts:
 
 def assemble(
     store: ObjectStore,
-    model_server: ModelServer,
+    model_servers: ModelServers | ModelServer,
     board: RouteBoard,
     rewards: RewardBook,
     now: Callable[[], datetime] = utc_now,
 ) -> Parts:
     """Put the parts together; nothing is read or started yet."""
-    loading = Loading(store, model_server)
+    holding = Holding(store, model_servers.members)
     deployments = Deployments(store)
     sightings = Sightings(store, deployments.get)
-    switch = Switch(deployments, board, loading, CurrentSpecs(store), sightings, rewards)
+    switch = Switch(deployments, board, holding, CurrentSpecs(store), sightings, rewards)
     return Parts(
-        Releases(loading, switch, now),
+        Releases(holding, switch, now),
         switch,
         Overseer(switch, now),
-        ByHand(store, loading, switch, now),
+        ByHand(store, holding, switch, now),
     )

@@ -13,9 +13,10 @@ from tidemill_serving import announcing, metrics, verdict
 from tidemill_serving.announcing import label_of
 from tidemill_serving.deployment import Deployed, Deployment
 from tidemill_serving.errors import NothingDeployed, NotNow
+from tidemill_serving.holding import Holding
 from tidemill_serving.judging import share_of_candidate, told_besides
 from tidemill_serving.latencies import quantile
-from tidemill_serving.loading import STABLE, Loading
+from tidemill_serving.loading import STABLE
 from tidemill_serving.observations import Tally
 from tidemill_serving.rewards import Rewards
 from tidemill_serving.switching import Switch, seconds_since, utc_now
@@ -29,10 +30,10 @@ class ByHand:
     """
 
     def __init__(
-        self, store: ObjectStore, loading: Loading, switch: Switch, now: Callable[[], datetime] = utc_now
+        self, store: ObjectStore, holding: Holding, switch: Switch, now: Callable[[], datetime] = utc_now
     ) -> None:
         self._store = store
-        self._loading = loading
+        self._holding = holding
         self._switch = switch
         self._now = now
 
@@ -49,7 +50,7 @@ class ByHand:
             self._promote(pipeline, wanted)
         else:
             # Until it is wanted, whoever holds the model server to what is would unload it again.
-            with self._loading.lock:
+            with self._holding.lock:
                 self._load(deployment, wanted)
                 self._promote(pipeline, wanted)
         metrics.RELEASES.labels("promoted").inc()
@@ -111,7 +112,7 @@ class ByHand:
         manifest = ModelManifest.model_validate_json(
             self._store.read(layout.model_manifest(deployment.pipeline, wanted.model_id))
         )
-        fault = self._loading.try_out(manifest, self._switch.wanted())
+        fault = self._holding.try_out(manifest, self._switch.wanted())
         if fault is not None:
             raise NotNow(f"version {wanted.version} cannot serve: {fault.code}: {fault.message}")
 

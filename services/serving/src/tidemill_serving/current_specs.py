@@ -35,6 +35,14 @@ class CurrentSpecs:
             self._texts[pipeline] = text
         self._looked.add(pipeline)
 
+    def exists(self, pipeline: str) -> bool:
+        """Say whether a pipeline is specified at this moment."""
+        try:
+            self.store.stat(layout.pipeline_spec(pipeline))
+        except ObjectNotFound:
+            return False
+        return True
+
     def refresh_columns(self, pipeline: str) -> None:
         """Read which columns of the newest span are not stored in clear."""
         spans = Sequence(self.store, layout.SPAN_SEQUENCE, pipeline)

@@ -10,6 +10,8 @@ from tidemill_contracts.events import Reason
 from tidemill_contracts.profile import ProfileModel
 from tidemill_contracts.serving_spec import Strategy
 
+PIPELINE_DELETED = "pipeline-deleted"
+
 
 class Origin(ProfileModel):
     """What the events of a release follow from, as `tidemill_runtime.telling.Cause`."""
@@ -62,7 +64,7 @@ class Deployment(ProfileModel):
 
     `replaced` has every version ever deployed, with the one it replaced (None for the first): an event that
     comes again, however late, is told as it was. `known` has every version that was decided on since releases
-    are counted, and `releases` is their count.
+    are counted, and `releases` is their count. `deleted` is when the pipeline was last deleted.
     """
 
     pipeline: str
@@ -72,6 +74,7 @@ class Deployment(ProfileModel):
     withdrawn: dict[int, Withdrawal] = Field(default_factory=dict)
     known: dict[int, Deployed] = Field(default_factory=dict)
     releases: int = 0
+    deleted: datetime | None = None
     release: Release | None = None
     untold: tuple[Untold, ...] = ()
 
@@ -90,8 +93,12 @@ class Deployment(ProfileModel):
         return max((each.version for each in (self.stable, self.candidate) if each), default=0)
 
     def decided(self, version: int) -> bool:
-        """Say whether this version was deployed or withdrawn before, or is being released."""
-        return version in self.replaced or version in self.withdrawn or self._is_candidate(version)
+        """Say whether this version was deployed or withdrawn before, or is being released.
+
+        What went with a deleted pipeline is not decided on: when it is blessed after that, it may serve.
+        """
+        is_bad = version in self.withdrawn and self.withdrawn[version].code != PIPELINE_DELETED
+        return version in self.replaced or is_bad or self._is_candidate(version)
 
     def find(self, version: int) -> Deployed | None:
         """Return what is known of a version that was decided on."""
@@ -105,7 +112,9 @@ class Deployment(ProfileModel):
         number = self.releases + 1
         entered = Deployed(version=version, model_id=model_id, release=number, began=now, origin=origin)
         known = {**self.known, version: entered}
-        return self.model_copy(update={"known": known, "releases": number}), entered
+        withdrawn = {each: why for each, why in self.withdrawn.items() if each != version}
+        changes = {"known": known, "withdrawn": withdrawn, "releases": number}
+        return self.model_copy(update=changes), entered
 
     def begin(self, candidate: Deployed, strategy: Strategy, now: datetime) -> "Deployment":
         """Release a version beside the stable one."""
@@ -141,6 +150,15 @@ class Deployment(ProfileModel):
         changed = back.model_copy(update={"previous": None, "withdrawn": withdrawn, "release": self.release})
         return changed.go_to(self.release.step, now) if self.release else changed
 
+    def delete(self, at: datetime, why: Withdrawal) -> "Deployment":
+        """Serve nothing that was deployed by a moment; what was found bad before stays so."""
+        if self.stable and self.stable.began and self.stable.began > at:
+            return self
+        decided = (*self.replaced, *self.known, *self.versions())
+        changes = {"withdrawn": {**dict.fromkeys(decided, why), **self.withdrawn}, "replaced": {}}
+        nothing = dict.fromkeys(("stable", "previous", "release"))
+        return self.model_copy(update={**nothing, **changes, "deleted": max(at, self.deleted or at)})
+
     def saying(self, events: Sequence[Untold]) -> "Deployment":
         """Remember events that are to be told of this state."""
         return self.model_copy(update={"untold": (*self.untold, *events)})
@@ -151,3 +169,8 @@ class Deployment(ProfileModel):
 
     def _is_candidate(self, version: int) -> bool:
         return self.candidate is not None and self.candidate.version == version
+
+
+def deletion_of(pipeline: str) -> Withdrawal:
+    """Say why a version goes whose pipeline is specified no longer."""
+    return Withdrawal(code=PIPELINE_DELETED, message=f"the pipeline {pipeline} was deleted")

@@ -1,15 +1,16 @@
-"""What happens when a model was blessed: its release begins, or it is withdrawn. Idempotent."""
+"""What happens when a model was blessed, or its pipeline deleted: what serves changes. Idempotent."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tidemill_contracts import layout
 from tidemill_contracts.event import Event, EventData
-from tidemill_contracts.events import ModelBlessed
+from tidemill_contracts.events import ModelBlessed, PipelineDeleted
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_runtime.consumer import RetryLater
 from tidemill_runtime.objects import ObjectStore
+from tidemill_runtime.telling import EventHandler
 from tidemill_serving import announcing, metrics
 from tidemill_serving.deployment import Deployed, Deployment, Origin
 from tidemill_serving.errors import ModelServerAway
@@ -28,6 +29,9 @@ class Deploy:
         assert isinstance(event.data, ModelBlessed)  # noqa: S101 - the table below says so
         began = time.monotonic()
         blessed = event.data
+        if self.releases.is_over(blessed, event.time):
+            yield self._told(self.releases.refuse(blessed), blessed, 0)
+            return
         manifest = ModelManifest.model_validate_json(
             self.store.read(layout.model_manifest(blessed.pipeline, blessed.model_id))
         )
@@ -53,3 +57,21 @@ class Deploy:
             share = self.releases.first_share(deployment.pipeline, deployment.release.strategy)
             return announcing.begun(deployment, deployment.release, share, seconds)
         return announcing.stable(deployment, entered, seconds)
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Takes the models of deleted pipelines back; what was made of them stays in the bucket."""
+
+    releases: Releases
+
+    def __call__(self, event: Event) -> Iterable[EventData]:
+        """Handle `pipeline.deleted`; what is to be told of it is stored with the decision."""
+        assert isinstance(event.data, PipelineDeleted)  # noqa: S101 - the table below says so
+        self.releases.delete(event.data.pipeline, event.time)
+        return ()
+
+
+def handlers(deploy: Deploy, delete: Delete) -> dict[type[EventData], EventHandler]:
+    """Which event is handled by what."""
+    return {ModelBlessed: deploy, PipelineDeleted: delete}

@@ -1,6 +1,5 @@
-"""Which versions the model server holds: tried out before they serve, and held to what is wanted."""
+"""Which versions one model server holds: tried out before they serve, and held to what is wanted."""
 
-import threading
 from collections.abc import Sequence
 
 from tidemill_contracts import layout
@@ -17,13 +16,9 @@ STABLE = "stable"
 
 
 class Loading:
-    """Tells the model server what to load.
-
-    That is always the whole configuration: `lock` is held by who is at it, from reading what is wanted on.
-    """
+    """Tells a model server what to load, which is always the whole configuration."""
 
     def __init__(self, store: ObjectStore, model_server: ModelServer) -> None:
-        self.lock = threading.Lock()
         self.address = model_server.address
         self._store = store
         self._model_server = model_server
@@ -73,7 +68,8 @@ class Loading:
 
     def _configure(self, wanted: Sequence[Deployment]) -> None:
         configs = [self._config(deployment) for deployment in wanted]
-        if any(not self._model_server.holds(config) for config in configs):
+        names = {config.name for config in configs}
+        if self._model_server.told() - names or any(not self._model_server.holds(each) for each in configs):
             self._model_server.configure(configs)
 
     def _await(self, pipeline: str, version: int) -> None:

@@ -45,6 +45,10 @@ class ModelServer:
     def close(self) -> None:
         self._channel.close()
 
+    def members(self) -> Sequence["ModelServer"]:
+        """Be a fleet of one, as ModelServers may be of several."""
+        return (self,)
+
     def check(self) -> None:
         """Raise ModelServerAway unless the server answers."""
         self.states("tidemill-readiness-probe")
@@ -69,6 +73,10 @@ class ModelServer:
     def holds(self, config: ModelConfig) -> bool:
         """Say whether the server was told this of the model, and still knows every version of it."""
         return self._told.get(config.name) == config and set(config.versions) <= set(self.states(config.name))
+
+    def told(self) -> frozenset[str]:
+        """Name the models of the last configuration; none where that was refused."""
+        return frozenset(self._told)
 
     def states(self, model: str) -> dict[int, tuple[str, str]]:
         """Map each known version of a model to its state and error text; empty for an unknown model."""

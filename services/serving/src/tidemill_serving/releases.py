@@ -7,21 +7,22 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from tidemill_contracts.events import Reason
+from tidemill_contracts.events import ModelBlessed, Reason
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_contracts.serving_spec import Strategy
 from tidemill_runtime.logs import get_logger
-from tidemill_serving.deployment import Deployment, Origin, Withdrawal
+from tidemill_serving import announcing
+from tidemill_serving.deployment import Deployed, Deployment, Origin, Untold, Withdrawal, deletion_of
 from tidemill_serving.errors import ModelServerAway
-from tidemill_serving.loading import Loading
-from tidemill_serving.switching import Switch, utc_now
+from tidemill_serving.holding import Holding
+from tidemill_serving.switching import Switch, seconds_since, utc_now
 
 
 class Releases:
     """Begins releases, and holds the model server to them."""
 
-    def __init__(self, loading: Loading, switch: Switch, now: Callable[[], datetime] = utc_now) -> None:
-        self._loading = loading
+    def __init__(self, holding: Holding, switch: Switch, now: Callable[[], datetime] = utc_now) -> None:
+        self._holding = holding
         self._switch = switch
         self._now = now
 
@@ -31,7 +32,7 @@ class Releases:
         A version already decided on stays as decided. Raises ModelServerAway when the server does not answer.
         """
         pipeline = manifest.pipeline
-        with self._loading.lock:
+        with self._holding.lock:
             if not self._switch.get(pipeline).decided(manifest.version):
                 self._switch.specs.refresh(pipeline)
                 self._switch.specs.refresh_columns(pipeline)
@@ -41,6 +42,30 @@ class Releases:
             self._reconcile()
             return self._switch.get(pipeline)
 
+    def delete(self, pipeline: str, at: datetime) -> None:
+        """Serve a pipeline no more that was deleted at a moment, unless it was deployed anew since."""
+        why = deletion_of(pipeline)
+        with self._switch.deciding(pipeline) as deployment:
+            after = deployment.delete(at, why)
+            if after != deployment:
+                gone = [each for each in (deployment.candidate, deployment.stable) if each is not None]
+                self._switch.put(after.saying([self._gone(deployment, each, why) for each in gone]))
+
+    def is_over(self, blessed: ModelBlessed, at: datetime) -> bool:
+        """Say whether a version that was blessed at a moment must not serve, as its pipeline was deleted."""
+        deployment = self._switch.get(blessed.pipeline)
+        if blessed.version in deployment.versions():
+            return False
+        is_older = deployment.deleted is not None and at <= deployment.deleted
+        return is_older or not self._switch.specs.exists(blessed.pipeline)
+
+    def refuse(self, blessed: ModelBlessed) -> Deployment:
+        """Remember that a version of a deleted pipeline must not serve; return what says so."""
+        with self._switch.deciding(blessed.pipeline) as deployment:
+            if blessed.version not in deployment.withdrawn:
+                self._switch.put(deployment.withdraw(blessed.version, deletion_of(blessed.pipeline)))
+            return self._switch.get(blessed.pipeline)
+
     def first_share(self, pipeline: str, strategy: Strategy) -> float:
         """Return the share of requests with which a release begins."""
         steps = self._switch.specs.serving(pipeline).rollout.steps
@@ -48,7 +73,7 @@ class Releases:
 
     def reconcile(self) -> None:
         """Hold the model server to what is wanted, and tell gateways what can be asked."""
-        with self._loading.lock:
+        with self._holding.lock:
             for deployment in self._switch.wanted():
                 self._switch.specs.refresh(deployment.pipeline)
             self._reconcile()
@@ -57,7 +82,7 @@ class Releases:
         newest = self._switch.get(manifest.pipeline).newest()
         if newest > manifest.version:
             return Reason(code="superseded", message=f"version {newest} was released already")
-        return self._loading.try_out(manifest, self._switch.wanted())
+        return self._holding.try_out(manifest, self._switch.wanted())
 
     def _decide(
         self, deployment: Deployment, manifest: ModelManifest, fault: Reason | None, origin: Origin | None
@@ -73,8 +98,13 @@ class Releases:
             return deployment.promote(entered)
         return deployment.begin(entered, strategy, now)
 
+    def _gone(self, deployment: Deployment, deployed: Deployed, reason: Withdrawal) -> Untold:
+        why = self._switch.withdrawal(deployment, deployed, reason)
+        seconds = seconds_since(deployed.began, self._now())
+        return announcing.untold(announcing.withdrawn(deployment, deployed, why, seconds), deployed)
+
     def _reconcile(self) -> None:
-        self._loading.hold(self._switch.wanted())
+        self._holding.hold(self._switch.wanted())
         self._switch.show()
 
 

@@ -10,7 +10,9 @@ class Settings(StorageSettings):
 
     control_port: int = Field(default=8510, ge=0, le=65535, description="Port of the Routes gRPC service.")
     model_server_address: str = Field(
-        default="127.0.0.1:8500", description="host:port of TF Serving's gRPC API, as gateways reach it too."
+        default="127.0.0.1:8500",
+        description="host:port of TF Serving's gRPC API, as gateways reach it too; `dns:///host:port` means "
+        "each of the servers behind the name.",
     )
     load_timeout_seconds: float = Field(
         default=120, gt=0, description="Time a model has to become available."

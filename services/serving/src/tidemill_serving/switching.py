@@ -13,8 +13,8 @@ from tidemill_serving import announcing
 from tidemill_serving.current_specs import CurrentSpecs
 from tidemill_serving.deployment import Deployed, Deployment, Withdrawal
 from tidemill_serving.deployments import Deployments
+from tidemill_serving.holding import Holding
 from tidemill_serving.judging import share_of_candidate
-from tidemill_serving.loading import Loading
 from tidemill_serving.rewards import RewardBook, of_version
 from tidemill_serving.route_table import add_release, stable_route
 from tidemill_serving.routes import RouteBoard
@@ -32,7 +32,7 @@ class Switch:
         self,
         deployments: Deployments,
         board: RouteBoard,
-        loading: Loading,
+        holding: Holding,
         specs: CurrentSpecs,
         sightings: Sightings,
         rewards: RewardBook,
@@ -42,7 +42,7 @@ class Switch:
         self.changed = threading.Event()
         self._deployments = deployments
         self._board = board
-        self._loading = loading
+        self._holding = holding
         self._rewards = rewards
         self._lock = threading.RLock()
 
@@ -52,7 +52,7 @@ class Switch:
 
     def can_answer(self, pipeline: str, version: int) -> bool:
         """Say whether the model server held a version when it was last looked at."""
-        return version in self._loading.loaded(pipeline)
+        return version in self._holding.held(pipeline)[1]
 
     def get(self, pipeline: str) -> Deployment:
         """Return a deployment as it is now."""
@@ -76,7 +76,7 @@ class Switch:
     def show(self) -> None:
         """Put up the routes of what can answer; while that is not known, gateways keep what they have."""
         with self._lock:
-            if not self._loading.is_known:
+            if not self._holding.is_known:
                 return
             routes = [self._route(deployment) for deployment in self.wanted()]
             self._board.show(route for route in routes if route is not None)
@@ -125,8 +125,8 @@ class Switch:
 
     def _route(self, deployment: Deployment) -> Route | None:
         serving = self.specs.serving(deployment.pipeline)
-        loaded = self._loading.loaded(deployment.pipeline)
-        route = stable_route(deployment, self._loading.address, loaded, serving)
+        address, loaded = self._holding.held(deployment.pipeline)
+        route = stable_route(deployment, address, loaded, serving)
         if route is None:
             return None
         route.unlogged_columns.extend(self.specs.restricted_columns(deployment.pipeline))

@@ -20,6 +20,8 @@ PEER_LOST = 75
 GPU = "nvidia.com/gpu"
 GPU_TYPE = "cloud.google.com/gke-accelerator"
 SPOT = "cloud.google.com/gke-spot"
+# The template's annotation that names the image with TensorFlow's GPU libraries; it may have none.
+GPU_IMAGE = "tidemill.dev/gpu-image"
 
 
 def job_name(job: Job) -> str:
@@ -46,6 +48,9 @@ def job_manifest(template: Manifest, job: Job, spec: TrainingSpec, setting_secon
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": [_ignore_disruption()]},
     }
+    gpu_image = manifest["metadata"].get("annotations", {}).get(GPU_IMAGE)
+    if spec.resources.gpus and gpu_image:
+        pod["spec"]["containers"][0]["image"] = gpu_image
     pod["spec"]["restartPolicy"] = "Never"
     _fill_container(pod["spec"]["containers"][0], job, spec)
     _choose_nodes(pod["spec"], spec.resources)

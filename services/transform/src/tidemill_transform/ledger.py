@@ -6,11 +6,11 @@ and messages are acknowledged only when their row is stored.
 
 import json
 
-from tidemill_contracts.event import InvalidEvent, from_message
-from tidemill_contracts.events import EVENT_TYPES
+from tidemill_contracts.event import InvalidEvent
 from tidemill_contracts.manifest import Column, content_id
 from tidemill_contracts.profile import ColumnType
 from tidemill_runtime.consumer import Message, Rejected
+from tidemill_runtime.telling import read_event
 from tidemill_transform.warehouse import Table, Warehouse
 
 
@@ -52,7 +52,7 @@ class Ledger:
     def record_event(self, message: Message) -> None:
         """Append an event; raise Rejected when the message is none."""
         try:
-            event = from_message(message.data, message.attributes, EVENT_TYPES)
+            event = read_event(message)
         except InvalidEvent as error:
             raise Rejected("invalid-event", str(error)) from error
         row = {

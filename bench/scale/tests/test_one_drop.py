@@ -1,0 +1,22 @@
+"""What ingest asks of the bucket for a drop is what the plan counts on."""
+
+from pathlib import Path
+
+from tidemill_scale.counting import CountingStore
+from tidemill_scale.measured import INGEST_WRITES
+from tidemill_scale.one_drop import Bucket
+
+
+def test_a_drop_writes_no_object_twice_and_lists_each_span_five_times(tmp_path: Path) -> None:
+    bucket = Bucket(tmp_path)
+    few, many = CountingStore(bucket.store), CountingStore(bucket.store)
+    bucket.ingest(CountingStore(bucket.store))
+
+    second = bucket.ingest(few)
+    bucket.grow(10, like=second)
+    bucket.ingest(many)
+
+    assert set(few.counted.writes_by_name.values()) == {1}
+    assert few.counted.writes == INGEST_WRITES
+    # Of each span the number and the key, twice, and that it was accepted, which the second was not.
+    assert many.counted.listed - few.counted.listed == 10 * 5 + 1 * 4

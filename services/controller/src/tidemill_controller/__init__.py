@@ -1,0 +1,1 @@
+"""Keeps what is declared of pipelines, and tells what came of it."""

@@ -1,0 +1,5 @@
+"""Run the controller: `python -m tidemill_controller`."""
+
+from tidemill_controller.app import main
+
+main()

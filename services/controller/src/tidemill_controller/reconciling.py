@@ -1,0 +1,201 @@
+"""Holds what is declared against what should be, again and again: specs, schedules, deletions, reports."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tidemill_contracts import layout
+from tidemill_contracts.event import EventData, event_id
+from tidemill_contracts.events import TYPE_NAMES, PipelineDeleted
+from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
+from tidemill_contracts.retraining_spec import Retraining
+from tidemill_controller import metrics
+from tidemill_controller.declarations import Declaration, Declarations, Report
+from tidemill_controller.schedules import Schedules
+from tidemill_controller.standings import Standings
+from tidemill_runtime.logs import get_logger
+from tidemill_runtime.objects import ObjectNotFound, ObjectStore
+from tidemill_runtime.telling import Cause
+
+# Between two tries of a pipeline that failed: doubled each time, up to the longest.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+# What changes together is looked at together.
+GATHER_SECONDS = 0.2
+# A turn takes a few calls per pipeline, each with its own deadline.
+STALLED_SECONDS = 600
+
+
+@dataclass
+class _Pause:
+    """How long a pipeline is left alone that failed as it was declared then."""
+
+    declaration: Declaration
+    until: float = 0.0
+    seconds: float = FIRST_PAUSE_SECONDS
+
+    def lengthen(self, now: float) -> None:
+        self.until, self.seconds = now + self.seconds, min(self.seconds * 2, LONGEST_PAUSE_SECONDS)
+
+
+@dataclass
+class Controller:
+    """Looks after every declared pipeline. Each step may be cut short and taken again."""
+
+    declarations: Declarations
+    store: ObjectStore
+    standings: Standings
+    schedules: Schedules
+    tell: Callable[[EventData, Cause], None]
+    clock: Callable[[], float] = time.monotonic
+    _pauses: dict[str, _Pause] = field(default_factory=dict)
+    _parsed: dict[str, tuple[bytes, Pipeline | InvalidSpec]] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Look at every pipeline once; the trouble of one holds up no other."""
+        with metrics.LOOK_SECONDS.time():
+            declared = self.declarations.all()
+            states = [self._try(declaration) for declaration in declared]
+        for state in ("accepted", "refused", "deleting", "failing"):
+            metrics.PIPELINES.labels(state).set(states.count(state))
+        names = {declaration.name for declaration in declared}
+        for known in (self._pauses, self._parsed):
+            for name in known.keys() - names:
+                del known[name]
+
+    def close(self) -> None:
+        """Delete everything, where the place it is declared in is going and nobody will look after it."""
+        if not self.declarations.is_closing():
+            return
+        declared = self.declarations.all()
+        for declaration in declared:
+            self._let_go(declaration)
+        # The broker may be going too: nothing that must not be left behind waits for it.
+        for declaration in declared:
+            self._tell_deleted(declaration)
+
+    def _let_go(self, declaration: Declaration) -> None:
+        try:
+            self.declarations.retract(declaration)
+            self.declarations.forget(declaration)
+            self.standings.forget(declaration.name)
+        except Exception as error:  # noqa: BLE001 - there is no other time to do it for the others
+            get_logger().warning("not-let-go", pipeline=declaration.name, error=repr(error))
+
+    def _try(self, declaration: Declaration) -> str:
+        pause = self._pauses.get(declaration.name)
+        if pause is None or pause.declaration != declaration:
+            pause = _Pause(declaration)
+        if self.clock() < pause.until:
+            return "failing"
+        try:
+            state = self._look_at(declaration)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next turn may do better
+            get_logger().warning("look-failed", pipeline=declaration.name, error=repr(error), exc_info=error)
+            metrics.FAILURES.inc()
+            pause.lengthen(self.clock())
+            self._pauses[declaration.name] = pause
+            return "failing"
+        self._pauses.pop(declaration.name, None)
+        return state
+
+    def _look_at(self, declaration: Declaration) -> str:
+        if declaration.is_deleted:
+            self._delete(declaration)
+            return "deleting"
+        parsed = self._parse(declaration)
+        if isinstance(parsed, InvalidSpec):
+            self._report(declaration, str(parsed), self._in_force(declaration.name))
+            return "refused"
+        self.standings.know(declaration.name, declaration.identity)
+        self.declarations.enforce(declaration)
+        self._report(declaration, "", parsed.spec.retraining)
+        return "accepted"
+
+    def _parse(self, declaration: Declaration) -> Pipeline | InvalidSpec:
+        text, parsed = self._parsed.get(declaration.name, (b"", None))
+        if parsed is None or text != declaration.text:
+            try:
+                parsed = parse_pipeline(declaration.text)
+            except InvalidSpec as error:
+                parsed = error
+                get_logger().warning("spec-refused", pipeline=declaration.name, why=str(error))
+            self._parsed[declaration.name] = (declaration.text, parsed)
+        return parsed
+
+    def _in_force(self, pipeline: str) -> Retraining:
+        """Return what the spec says that was valid before; a pipeline never ends by a mistake in its spec."""
+        try:
+            return parse_pipeline(self.store.read(layout.pipeline_spec(pipeline))).spec.retraining
+        except (ObjectNotFound, InvalidSpec):
+            return Retraining()
+
+    def _report(self, declaration: Declaration, refusal: str, retraining: Retraining) -> None:
+        standing = self.standings.get(declaration.name)
+        next_retraining = self.schedules.keep(declaration.name, retraining) if standing else None
+        facts = standing.facts if standing else ()
+        report = Report(refusal=refusal, facts=facts, next_retraining=next_retraining)
+        self.declarations.show(declaration, report)
+
+    def _delete(self, declaration: Declaration) -> None:
+        try:
+            self._end(declaration)
+        except Exception as error:
+            self.declarations.show_held_up(declaration, repr(error))
+            raise
+
+    def _end(self, declaration: Declaration) -> None:
+        self.declarations.retract(declaration)
+        self._tell_deleted(declaration)
+        self.standings.forget(declaration.name)
+        self.declarations.forget(declaration)
+
+    def _tell_deleted(self, declaration: Declaration) -> None:
+        deleted = PipelineDeleted(pipeline=declaration.name, deletion_id=declaration.identity)
+        self.tell(deleted, Cause(event_id(TYPE_NAMES[PipelineDeleted], deleted.subject)))
+        metrics.DELETIONS.inc()
+        get_logger().info("pipeline-deleted", pipeline=declaration.name, deletion_id=declaration.identity)
+
+
+class Looking:
+    """The thread that looks: after every change, and again and again."""
+
+    def __init__(self, controller: Controller, every_seconds: float) -> None:
+        self._controller = controller
+        self._every_seconds = every_seconds
+        self._changed = threading.Event()
+        self._turned_at = time.monotonic()
+
+    def look_soon(self) -> None:
+        """End the wait for the next look, from any thread."""
+        self._changed.set()
+
+    def check_alive(self) -> None:
+        """Raise when the thread stopped turning."""
+        stalled_seconds = time.monotonic() - self._turned_at
+        if stalled_seconds > STALLED_SECONDS:
+            raise RuntimeError(
+                f"expected a look every {STALLED_SECONDS} seconds, none for {stalled_seconds:.0f}"
+            )
+
+    def run(self, stop: threading.Event) -> None:
+        """Look until `stop` is set, then once more where that is the last chance."""
+        while not stop.wait(GATHER_SECONDS):
+            self._changed.clear()
+            self._try(self._controller.look)
+            self._turned_at = time.monotonic()
+            self._wait(stop)
+        self._try(self._controller.close)
+
+    def _wait(self, stop: threading.Event) -> None:
+        # A bare wait() cannot be interrupted by signals on every platform; a timed one can.
+        until = time.monotonic() + self._every_seconds
+        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+            if self._changed.wait(min(left, 1.0)):
+                return
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:  # noqa: BLE001 - the thread's boundary: whatever it was, the next turn may do better
+            get_logger().exception("looking-failed")

@@ -1,0 +1,93 @@
+"""Rules of the process: what it needs to start, how it turns, and what it does not carry around."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from bucket_world import BucketWorld
+from pydantic import ValidationError
+
+from tidemill_contracts import topology
+from tidemill_contracts.events import EVENT_TYPES
+from tidemill_controller import reconciling
+from tidemill_controller.handlers import Remember, handlers
+from tidemill_controller.reconciling import Looking
+from tidemill_controller.settings import Settings
+
+HEAVY = ("kubernetes", "pandas", "tensorflow", "pyarrow", "google.cloud.storage")
+
+
+def test_over_a_bucket_nothing_heavy_is_imported() -> None:
+    check = f"import sys, tidemill_controller.app; print([each for each in {HEAVY} if each in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, check=True, timeout=60)
+
+    assert found.stdout == b"[]\n"
+
+
+def test_custom_resources_need_a_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEMILL_BUCKET_URL", "gs://bucket")
+    assert Settings().pipelines == "bucket"
+
+    monkeypatch.setenv("TIDEMILL_PIPELINES", "kubernetes")
+    with pytest.raises(ValidationError, match="expected namespace with pipelines kubernetes"):
+        Settings()
+
+
+def test_every_event_that_is_heard_is_handled(tmp_path: Path) -> None:
+    world = BucketWorld(tmp_path)
+    table = handlers(Remember(world.store, world.standings, lambda: None))
+    heard = [data for name, data in EVENT_TYPES.items() if name.rpartition(".")[0].split(".")[2] in _nouns()]
+
+    assert len(heard) > 9
+    assert set(heard) <= set(table)
+
+
+def _nouns() -> set[str]:
+    return set(topology.CONTROLLER.filter.replace('"', ".").split("."))
+
+
+def test_a_change_is_looked_at_soon_and_trouble_ends_nothing(tmp_path: Path) -> None:
+    world = BucketWorld(tmp_path)
+    world.store.write("controller/broken.json", b"[]")
+    looking, stop = Looking(world.controller, every_seconds=600), threading.Event()
+    thread = threading.Thread(target=looking.run, args=(stop,), daemon=True)
+    thread.start()
+    world.declare("flights", "{label: late}")
+    known = threading.Event()
+    for _ in range(100):
+        looking.look_soon()
+        if world.standings.get("flights") is not None:
+            break
+        known.wait(0.1)
+    looking.check_alive()
+    stop.set()
+    thread.join(10)
+
+    assert world.standings.get("flights") is not None
+    assert not thread.is_alive()
+
+
+def test_a_thread_that_stopped_turning_is_not_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = Looking(BucketWorld(tmp_path).controller, every_seconds=1)
+    monkeypatch.setattr(reconciling, "STALLED_SECONDS", -1)
+
+    with pytest.raises(RuntimeError, match="expected a look"):
+        looking.check_alive()
+
+
+def test_the_pause_after_a_failure_grows_and_ends_with_success(tmp_path: Path) -> None:
+    world = BucketWorld(tmp_path)
+    world.declare("flights", "{label: late}")
+    world.look()
+    world.delete("flights")
+    world.broker.is_away = True
+    tries = []
+    world.controller.tell = lambda *_: tries.append(world.seconds) or world.broker.tell(*_)  # type: ignore[func-returns-value]
+    start = world.seconds = 1000.0
+    for second in range(40):
+        world.seconds = start + second
+        world.controller.look()
+
+    assert [moment - start for moment in tries] == [0, 1, 3, 7, 15, 31]

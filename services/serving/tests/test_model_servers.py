@@ -1,0 +1,160 @@
+"""Rules of several model servers: all hold the same, and gateways are led to one that has it and answers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from model_server_fake import FakeModelServer
+from serving_world import Feedback, blessed
+
+from tidemill_contracts.events import ModelWithdrawn
+from tidemill_contracts.pb.routes_pb2 import Route
+from tidemill_runtime.folder import FolderStore
+from tidemill_serving.assembly import assemble
+from tidemill_serving.errors import ModelServerAway
+from tidemill_serving.handlers import Deploy
+from tidemill_serving.model_servers import ModelServers, addresses
+from tidemill_serving.routes import RouteBoard
+
+
+class Fleet:
+    """Model servers behind one name, of which more may come and some may go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stack = ExitStack()
+        self.store = FolderStore(folder)
+        self.board = RouteBoard()
+        self.servers: list[FakeModelServer] = []
+        self.clients = ModelServers("dns:///models:8500", load_timeout_seconds=1, find=self._find)
+        self.stack.callback(self.clients.close)
+        self.releases = assemble(self.store, self.clients, self.board, Feedback()).releases
+
+    def start(self, *versions: int) -> FakeModelServer:
+        """Start a server that can load these versions of `m`, and nothing else."""
+        server = FakeModelServer()
+        server.models = {("m", version): lambda x: x * 2.0 for version in versions}
+        server.start()
+        self.stack.callback(server.stop)
+        self.servers.append(server)
+        return server
+
+    def deploy(self, version: int) -> object:
+        (event,) = Deploy(self.store, self.releases)(blessed(self.store, version))
+        return event
+
+    @property
+    def route(self) -> Route:
+        table = self.board.next_after(-1, timeout_seconds=0)
+        assert table is not None
+        [route] = table.routes
+        return route
+
+    def _find(self, host: str, port: int) -> list[str]:
+        assert (host, port) == ("models", 8500)
+        return [address(server) for server in self.servers]
+
+
+def address(server: FakeModelServer) -> str:
+    return f"127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path / "bucket")
+    with fleet.stack:
+        yield fleet
+
+
+def test_every_server_loads_what_is_deployed(fleet: Fleet) -> None:
+    first, second = fleet.start(1), fleet.start(1)
+
+    fleet.deploy(1)
+
+    assert first.versions == second.versions == {"m": {1}}
+    assert first.labels == second.labels == {"m": {"stable": 1}}
+    assert fleet.route.address in (address(first), address(second))
+
+
+def test_a_version_that_one_of_them_cannot_load_is_withdrawn(fleet: Fleet) -> None:
+    fleet.start(1, 2)
+    fleet.start(1)
+    fleet.deploy(1)
+
+    assert isinstance(fleet.deploy(2), ModelWithdrawn)
+    assert fleet.route.stable_version == 1
+
+
+def test_a_new_server_is_led_to_only_once_it_has_the_models(fleet: Fleet) -> None:
+    old = fleet.start(1)
+    fleet.deploy(1)
+    # Of so many one would be preferred to the old one, if it had the model.
+    new = [fleet.start() for _ in range(8)]
+    fleet.releases.reconcile()
+    assert fleet.route.address == address(old)
+
+    new[0].models["m", 1] = old.models["m", 1]
+    fleet.servers = new
+    fleet.releases.reconcile()
+
+    assert fleet.route.address == address(new[0])
+
+
+def test_a_server_that_goes_is_led_away_from_while_it_still_answers(fleet: Fleet) -> None:
+    first = fleet.start(1)
+    fleet.deploy(1)
+    second = fleet.start(1)
+    fleet.releases.reconcile()
+
+    fleet.servers.remove(first)
+    fleet.releases.reconcile()
+
+    assert fleet.route.address == address(second)
+    assert first.versions == {"m": {1}}, "it was told to unload nothing: requests may be on their way"
+
+
+def test_a_server_that_does_not_answer_is_led_away_from(fleet: Fleet) -> None:
+    servers = {address(server): server for server in (fleet.start(1), fleet.start(1))}
+    fleet.deploy(1)
+    before = fleet.route.address
+
+    servers[before].stop()
+    fleet.releases.reconcile()
+
+    assert fleet.route.address in servers.keys() - {before}
+
+
+def test_while_all_are_away_routes_stay(fleet: Fleet) -> None:
+    fleet.start(1)
+    fleet.start(1)
+    fleet.deploy(1)
+    before = fleet.route
+    for server in fleet.servers:
+        server.stop()
+
+    with pytest.raises(ModelServerAway):
+        fleet.releases.reconcile()
+    assert fleet.route == before
+    with pytest.raises(ModelServerAway):
+        fleet.clients.check()
+
+
+def test_it_is_ready_while_one_answers(fleet: Fleet) -> None:
+    with pytest.raises(ModelServerAway, match="found none"):
+        fleet.clients.check()
+    fleet.start().stop()
+    fleet.start()
+    fleet.releases.reconcile()
+
+    fleet.clients.check()
+
+
+def test_a_name_that_is_not_known_is_no_more_than_servers_being_away(tmp_path: Path) -> None:
+    clients = ModelServers("dns:///tidemill.invalid:8500", load_timeout_seconds=1)
+
+    with pytest.raises(ModelServerAway, match="behind tidemill"):
+        clients.members()
+
+
+def test_every_address_behind_a_name_is_found() -> None:
+    assert addresses("localhost", 8500) == ["127.0.0.1:8500"]
