@@ -16,7 +16,11 @@ def servable(*, may_block_loop: bool = True) -> Servable:
 
 
 def thread_after(_servable: Servable, seconds: float) -> str:
-    time.sleep(seconds)
+    """Work for as long; wait for as long where it is below 0."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    time.sleep(max(0, -seconds))
     return threading.current_thread().name
 
 
@@ -40,6 +44,14 @@ def test_one_slow_answer_sends_the_next_ones_to_the_lane() -> None:
 
     assert found[200] == threading.main_thread().name
     assert found[201].startswith("m-1")
+
+
+def test_an_answer_held_up_by_other_processes_changes_nothing() -> None:
+    version = servable()
+
+    found = asyncio.run(threads(version, [*[0.0] * 200, -0.05, 0]))
+
+    assert found[201] == threading.main_thread().name
 
 
 @pytest.mark.parametrize("seconds", [0.01])
