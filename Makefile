@@ -45,7 +45,7 @@ test-fast: setup-dev ## Each part's own tests
 	$(BIN)/pytest -q -n 2 --dist loadfile $(filter-out tests/integration tests/chaos,$(TESTS))
 
 test-integration: setup-dev ## All services together, as real processes
-	$(BIN)/pytest -q tests/integration tests/chaos
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/integration tests/chaos
 
 test-alone: setup-dev ## Each service in an environment with nothing but what it declares
 	@for service in ingest transform trainer serving gateway controller; do scripts/test-alone $$service || exit 1; done

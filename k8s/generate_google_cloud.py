@@ -56,14 +56,25 @@ NEEDED = (
     Part("notifications", "What the bucket announces", bucket.notifications),
 )
 OPTIONS = (
-    Part("warehouse", "BigQuery as the warehouse", options.warehouse, ("bigquery",)),
+    Part("warehouse", "BigQuery as the warehouse", options.warehouse, ("bigquery",), ("DATASET=$(mktemp)",)),
     Part(
         "delivery",
         "A repository of images, and an account for Cloud Build",
         delivery.delivery,
         ("artifactregistry", "cloudbuild", "ondemandscanning"),
+        ("NODE_ACCOUNT=... # by default ${PROJECT_NUMBER}-compute@developer.gserviceaccount.com",),
     ),
-    Part("deployer", "What that account may do in the cluster", delivery.deployer, is_applied=True),
+    Part(
+        "deployer",
+        "What that account may do in the cluster",
+        delivery.deployer,
+        before=(
+            "CLUSTER=... CLUSTER_LOCATION=...",
+            'gcloud container clusters get-credentials "${CLUSTER}" --location="${CLUSTER_LOCATION}"',
+            "kubectl create namespace tidemill",
+        ),
+        is_applied=True,
+    ),
     Part("dataflow", "The pass on Dataflow; after the repository of images", options.dataflow, ("dataflow",)),
     Part(
         "tracking",

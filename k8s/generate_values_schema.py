@@ -29,6 +29,7 @@ OF_TEXTS = {"type": "object", "additionalProperties": TEXT}
 REPLICAS = {"type": "integer", "minimum": 0}
 QUANTITY = {"type": ["string", "number"], "pattern": r"^[0-9.]+([KMGT]i?|m)?$"}
 CIDR = {"type": "string", "pattern": r"^[0-9a-f.:]+/[0-9]+$"}
+CIDRS = {"type": "array", "items": CIDR}
 PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
 ADDRESSES: Schema = {
     "type": "array",
@@ -180,9 +181,10 @@ def ingress() -> Schema:
 
 
 def network_policy() -> Schema:
-    peers = dict.fromkeys(("clients", "monitoring", "tracking", "database", "outside"), PEERS)
+    rules = ("clients", "ingress", "monitoring", "tracking", "database", "outside")
+    ranges = dict.fromkeys(("googleApis", "cloudSql"), CIDRS)
     addresses = dict.fromkeys(("kubernetesApis", "metadataServers"), ADDRESSES)
-    return closed({"enabled": SWITCH, **peers, "googleApis": {"type": "array", "items": CIDR}, **addresses})
+    return closed({"enabled": SWITCH, **dict.fromkeys(rules, PEERS), **ranges, **addresses})
 
 
 def values() -> Schema:

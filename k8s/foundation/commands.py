@@ -98,7 +98,9 @@ def _repository(resource: Resource) -> Iterator[Words]:
 def _dataset(resource: Resource) -> Iterator[Words]:
     name = f"${{PROJECT_ID}}:{_name(resource)}"
     yield ["bq", "mk", "--dataset", *_flags({"location": resource["spec"]["location"]}), name]
-    yield ["bq", "update", f"--source=<(envsubst < {DATASET_FILE})", name]
+    yield ["envsubst", "<", DATASET_FILE, ">", "${DATASET}"]
+    yield ["bq", "update", "--source=${DATASET}", name]
+    yield ["rm", "${DATASET}"]
 
 
 def _sql_instance(resource: Resource) -> Iterator[Words]:
@@ -169,7 +171,7 @@ def _quoted(word: str) -> str:
     """Quote a word so that a shell fills in its variables and nothing else."""
     for name, value in SHORT.items():
         word = word.replace(value, f"${{{name}}}")
-    if "<(" in word or not set(word) & set(' "$^|&()'):
+    if not set(word) & set(' "$^|&()'):
         return word
     flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     return f'{flag}{equals}"{value.replace(chr(34), chr(92) + chr(34))}"'

@@ -17,7 +17,7 @@ from tidemill_contracts import layout
 
 RBAC = "rbac.authorization.k8s.io"
 DAY_SECONDS = 24 * 3600
-# What production runs is tagged so when it is promoted, and stays however many builds follow.
+# How tags of what was promoted begin, which stays however many builds follow.
 KEPT_TAG = "production"
 KEPT_VERSIONS = 20
 OLD_DAYS = 90
@@ -25,14 +25,16 @@ OLD_DAYS = 90
 BUILD = service_account("tidemill-build", "Builds and deploys of Cloud Build")
 # Where a build leaves the list of its images, for the one that promotes them.
 BUILDS = "builds/"
-# What the smoke test drops, and the pipelines it declares.
+# What the smoke test drops, the pipelines it declares, and where it reads why a drop was refused.
 SMOKE = (layout.DROPS, folder(layout.pipeline_spec))
+REFUSED = layout.quarantined("smoke", "", 0).rpartition("/")[0] + "/"
 
 
 def delivery() -> Iterator[Resource]:
-    """Declare the repository, and let one account build, scan, push and deploy."""
+    """Declare the repository, from which nodes pull; let one account build, scan, push, deploy and try."""
     yield REPOSITORY | {"spec": {"format": "DOCKER", "location": "${REGION}", "cleanupPolicies": cleanup()}}
     yield BUILD
+    yield grant("nodes", "artifactregistry.reader", REPOSITORY)
     yield grant(BUILD, "artifactregistry.writer", REPOSITORY)
     for role in (
         "logging.logWriter",
@@ -44,6 +46,9 @@ def delivery() -> Iterator[Resource]:
     # To start the build that promotes, which runs as the same account.
     yield grant(BUILD, "iam.serviceAccountUser", BUILD)
     yield grant(BUILD, "storage.objectUser", BUCKET, (BUILDS, *SMOKE))
+    yield grant(BUILD, "storage.objectViewer", BUCKET, (REFUSED,))
+    # Both ask for names, which a condition on names does not cover.
+    yield grant(BUILD, "storage.legacyBucketReader", BUCKET)
 
 
 def cleanup() -> list[Resource]:
@@ -57,7 +62,7 @@ def cleanup() -> list[Resource]:
 
 
 def deployer() -> Iterator[Resource]:
-    """Let the account do what `container.developer` may not: make the chart's Roles, renew its definition."""
+    """Let the account do what `container.developer` may not: make the chart's Roles, apply its definition."""
     verbs = ["get", "list", "create", "update", "patch", "delete"]
     roles = [
         {"apiGroups": [RBAC], "resources": ["roles"], "verbs": [*verbs, "bind", "escalate"]},
@@ -68,7 +73,8 @@ def deployer() -> Iterator[Resource]:
         "apiGroups": ["apiextensions.k8s.io"],
         "resources": ["customresourcedefinitions"],
         "resourceNames": ["pipelines.tidemill.dev"],
-        "verbs": ["get", "patch"],
+        # Creating can be allowed by name where objects are applied by the server.
+        "verbs": ["get", "create", "patch"],
     }
     yield from _allowed("Cluster", [definition], None)
 

@@ -1,6 +1,7 @@
 """Config Connector resources, and who may do what on them.
 
-`${PROJECT_ID}`, `${PROJECT_NUMBER}`, `${REGION}` and `${BUCKET}` stay in the text, for a shell to fill in.
+`${PROJECT_ID}`, `${PROJECT_NUMBER}`, `${REGION}`, `${BUCKET}` and `${NODE_ACCOUNT}` stay in the text, for a
+shell to fill in.
 """
 
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ IDENTITIES = (
 AGENTS = {
     "pubsub-agent": "serviceAccount:service-${PROJECT_NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com",
     "storage-agent": "serviceAccount:service-${PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com",
+    "nodes": "serviceAccount:${NODE_ACCOUNT}",
 }
 
 
@@ -48,7 +50,7 @@ def email_of(account: Resource) -> str:
 def grant(who: str | Resource, role: str, to: Resource, prefixes: Iterable[str] = ()) -> Resource:
     """Give one role on one resource; of a bucket, only on objects below some prefixes if there are any.
 
-    `who` is a component of the chart, an agent of Google's or a service account.
+    `who` is a component of the chart, one of AGENTS or a service account.
     """
     kind, name = to["kind"], to["metadata"]["name"]
     reference = {"external": "projects/${PROJECT_ID}"} if to is PROJECT else {"name": name}
@@ -59,7 +61,8 @@ def grant(who: str | Resource, role: str, to: Resource, prefixes: Iterable[str] 
     }
     below = list(prefixes)
     if below:
-        spec["condition"] = {"title": f"below-{'-'.join(each.rstrip('/') for each in below)}", **only(below)}
+        title = "-".join(each.rstrip("/").replace("/", "-") for each in below)
+        spec["condition"] = {"title": f"below-{title}", **only(below)}
     short = who["metadata"]["name"] if isinstance(who, dict) else who
     return resource("iam", "IAMPolicyMember", f"{short}-{role.replace('.', '-')}-{kind}-{name}".lower(), spec)
 

@@ -52,8 +52,9 @@ def skaffold(environment: dict[str, str], *arguments: str) -> str:
 def test_skaffold_applies_the_images_that_it_built(
     environment: dict[str, str], tmp_path: Path, profile: str
 ) -> None:
-    config = yaml.safe_load(skaffold(environment, "diagnose", "--yaml-only", f"--profile={profile}"))
-    built = {each["image"]: f"example/{each['image']}:t@{DIGEST}" for each in config["build"]["artifacts"]}
+    configs = yaml.safe_load_all(skaffold(environment, "diagnose", "--yaml-only", f"--profile={profile}"))
+    artifacts_of = [each for config in configs for each in config["build"].get("artifacts", [])]
+    built = {each["image"]: f"example/{each['image']}:t@{DIGEST}" for each in artifacts_of}
     artifacts = tmp_path / "artifacts.json"
     builds = [{"imageName": image, "tag": tag} for image, tag in built.items()]
     artifacts.write_text(json.dumps({"builds": builds}))

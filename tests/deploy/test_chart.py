@@ -5,7 +5,9 @@ from typing import Any
 
 import helm_python as helm
 import pytest
+import yaml
 from helm_python import HelmError
+from release_values import EVERYTHING
 
 Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
@@ -76,6 +78,28 @@ def test_a_name_too_long_for_a_service_is_refused(render: Render) -> None:
     assert render(release="r" * 50)
     with pytest.raises(HelmError, match="at most 50 characters"):
         render(release="r" * 51)
+
+
+def test_names_that_yaml_takes_for_something_else_stay_names(render: Render) -> None:
+    odd, usual = (
+        shape(render(EVERYTHING, release=release, namespace=namespace))
+        for release, namespace in (("on", "2024"), ("tidemill", "tidemill"))
+    )
+
+    assert odd == usual
+
+
+def shape(value: object) -> object:
+    """Put its type in place of every value."""
+    match value:
+        case dict():
+            return {
+                key: shape(yaml.safe_load(each) if key == "job.yaml" else each) for key, each in value.items()
+            }
+        case list():
+            return [shape(each) for each in value]
+        case _:
+            return type(value)
 
 
 def test_every_pod_meets_the_restricted_pod_security_standard(objects: list[Manifest]) -> None:

@@ -16,13 +16,19 @@ FILES = ("cloudbuild.yaml", "cloudbuild.promote.yaml")
 KNOWN = {"substitutions", "steps", "serviceAccount", "timeout", "options"}
 KNOWN_OF_STEP = {"id", "name", "waitFor", "script"}
 # What Cloud Build gives every build of a trigger.
-GIVEN = {"PROJECT_ID", "COMMIT_SHA"}
+GIVEN = {"PROJECT_ID", "COMMIT_SHA", "SHORT_SHA"}
 # What scripts set for the programs they start, or loop over.
 OWN = {"BUCKET", "ENVIRONMENT", "repository", "image", "name"}
 
 
 def read(file: str) -> Build:
     return dict(yaml.safe_load((ROOT / file).read_text()))
+
+
+def profile(name: str) -> Build:
+    configs = yaml.safe_load_all((ROOT / "skaffold.yaml").read_text())
+    [tidemill] = [each for each in configs if each["metadata"]["name"] == "tidemill"]
+    return next(dict(each) for each in tidemill["profiles"] if each["name"] == name)
 
 
 def scripts(build: Build) -> dict[str, str]:
@@ -77,8 +83,7 @@ def test_files_and_targets_that_scripts_name_are_there(file: str) -> None:
     for line in re.findall(r"^make (.*)$", text, flags=re.MULTILINE):
         for target in line.split():
             assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    profiles = {each["name"] for each in read("skaffold.yaml")["profiles"]}
-    assert set(re.findall(r"--profile=(\w+)", text)) == {"gke"} <= profiles
+    assert set(re.findall(r"--profile=(\w+)", text)) == {"gke"}
 
 
 def test_nothing_reaches_staging_that_was_not_checked_and_scanned() -> None:
@@ -100,13 +105,37 @@ def test_production_gets_the_images_that_staging_ran_and_builds_none() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_deploys_give_skaffold_every_variable_that_it_fills_in(file: str) -> None:
-    [gke] = [each for each in read("skaffold.yaml")["profiles"] if each["name"] == "gke"]
-    templates = str(gke["deploy"]["helm"]["releases"])
+    templates = str(profile("gke")["deploy"]["helm"]["releases"])
     wanted = set(re.findall(r"\{\{\.(\w+)\}\}", templates))
     wanted = {each for each in wanted if not each.startswith("IMAGE_")}
 
     [script] = [each for each in scripts(read(file)).values() if "skaffold deploy" in each]
     assert wanted <= set(re.findall(r"(\w+)=", script)) | GIVEN
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_definition_of_pipelines_is_applied_before_a_release_and_not_by_it(file: str) -> None:
+    [script] = [each for each in scripts(read(file)).values() if "skaffold deploy" in each]
+
+    apply = "kubectl apply --server-side --force-conflicts --filename=k8s/crds"
+    assert 0 <= script.find(apply) < script.index("skaffold deploy")
+    assert "--skip-crds" in profile("gke")["deploy"]["helm"]["flags"]["install"]
+
+
+def test_a_newer_base_image_can_be_built_on() -> None:
+    build = read("cloudbuild.yaml")
+
+    assert profile("gke")["build"]["tagPolicy"] == {"inputDigest": {}}, "the base image is no part of it"
+    assert build["substitutions"]["_REUSE"] == "true"
+    assert '--cache-artifacts="$_REUSE"' in scripts(build)["build"]
+    assert "_REUSE=false" in (ROOT / "k8s/README.md").read_text()
+
+
+def test_the_scanner_has_what_it_looks_into_images_with() -> None:
+    scan = scripts(read("cloudbuild.yaml"))["scan"]
+
+    install = "gcloud components install local-extract --quiet"
+    assert 0 <= scan.find(install) < scan.index("scripts/scan-images")
 
 
 def test_the_smoke_test_asks_where_staging_answers() -> None:

@@ -50,7 +50,9 @@ def commands() -> list[list[str]]:
     )
     shown = 'printf "%s\\x1f" "$@"; echo'
     taken = "cat > /dev/null"
-    does = {"gcloud": shown, "bq": shown, "kubectl": taken, "envsubst": "cat"}
+    # Its tool reads a source that is a file, and no other.
+    regular = 'case "$2" in --source=*) test -f "${2#--source=}" || return 1 ;; esac'
+    does = {"gcloud": shown, "bq": f"{regular}; {shown}", "kubectl": taken, "envsubst": "cat"}
     programs = "".join(f"{name}() {{ {body}; }}\n" for name, body in does.items())
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", programs + text],
@@ -59,6 +61,7 @@ def commands() -> list[list[str]]:
         text=True,
         timeout=30,
         cwd=ROOT,
+        stdin=subprocess.DEVNULL,
     )
     return [line.split("\x1f")[:-1] for line in ended.stdout.splitlines()]
 
@@ -212,6 +215,12 @@ def test_the_dataset_is_the_same_by_its_own_tool(commands: list[list[str]]) -> N
     name = f"${{PROJECT_ID}}:{dataset['metadata']['name']}"
     assert made_by == [["mk", "--dataset", f"--location={dataset['spec']['location']}", name]]
     assert json.loads((FILES / "dataset.json").read_text()) == {"access": dataset["spec"]["access"]}
+
+
+def test_what_is_applied_finds_its_cluster_and_its_namespace() -> None:
+    text, *_ = PAGE.read_text().partition("| kubectl apply")
+
+    assert text.index("get-credentials") < text.index("kubectl create namespace tidemill")
 
 
 def test_nothing_is_used_before_it_is_made(commands: list[list[str]]) -> None:

@@ -141,6 +141,7 @@ def test_access_is_given_to_service_accounts_of_the_chart(
         ("tidemill-model-server", "objectViewer", {"models/"}),
         ("tidemill-mlflow", "objectUser", {"mlflow/"}),
         ("tidemill-build", "objectUser", {"builds/", "drops/", "pipelines/"}),
+        ("tidemill-build", "objectViewer", {"quarantine/smoke/"}),
     ],
 )
 def test_who_needs_a_part_of_the_bucket_has_no_more(
@@ -151,12 +152,38 @@ def test_who_needs_a_part_of_the_bucket_has_no_more(
         for each in specs(resources, "IAMPolicyMember").values()
         if who in each["member"] and each["role"] == f"roles/storage.{role}"
     ]
-    others = {each[1] for each in grants(resources) if who in each[0] and each[2] == "StorageBucket"}
+    of_whole = {
+        each["role"]
+        for each in specs(resources, "IAMPolicyMember").values()
+        if who in each["member"]
+        and each["resourceRef"]["kind"] == "StorageBucket"
+        and "condition" not in each
+    }
 
-    prefixes = re.findall(r'startsWith\("projects/_/buckets/\$\{BUCKET\}/objects/([a-z-]+/)"\)', condition)
+    prefixes = re.findall(r'startsWith\("projects/_/buckets/\$\{BUCKET\}/objects/([a-z/-]+/)"\)', condition)
     assert set(prefixes) == expected
     assert condition.count("resource.name") == len(expected) == condition.count("||") + 1
-    assert others - {f"roles/storage.{role}"} <= {"roles/storage.legacyBucketReader"}
+    assert of_whole <= {"roles/storage.legacyBucketReader"}
+
+
+def test_who_delivers_may_list_and_read_why_a_drop_of_the_smoke_test_was_refused(
+    resources: list[Manifest],
+) -> None:
+    [refused] = re.findall(r'store\.list\(f"(\S+)"\)', (ROOT / "tests/smoke/smoke.py").read_text())
+    of_bucket = [
+        each
+        for each in specs(resources, "IAMPolicyMember").values()
+        if "tidemill-build@" in each["member"] and each["resourceRef"]["kind"] == "StorageBucket"
+    ]
+
+    assert "roles/storage.legacyBucketReader" in {each["role"] for each in of_bucket}
+    prefix = refused.replace("{PIPELINE}", "smoke")
+    assert any(f'objects/{prefix}"' in each.get("condition", {}).get("expression", "") for each in of_bucket)
+
+
+def test_nodes_may_pull_what_was_built(resources: list[Manifest]) -> None:
+    repository = ("roles/artifactregistry.reader", "ArtifactRegistryRepository", "tidemill")
+    assert ("serviceAccount:${NODE_ACCOUNT}", *repository) in grants(resources)
 
 
 @pytest.mark.parametrize("service", ["gateway", "controller"])
@@ -225,7 +252,7 @@ def test_no_service_has_more_of_the_project_than_it_needs(resources: list[Manife
     }
 
 
-def test_who_deploys_may_make_the_roles_of_the_chart_and_renew_its_definition(
+def test_who_deploys_may_make_the_roles_of_the_chart_and_apply_its_definition(
     resources: list[Manifest],
 ) -> None:
     rules = {each["kind"]: each["rules"] for each in resources if "rules" in each}
@@ -235,7 +262,7 @@ def test_who_deploys_may_make_the_roles_of_the_chart_and_renew_its_definition(
     assert {resource for rule in rules["Role"] for resource in rule["resources"]} == {"roles", "rolebindings"}
     [of_definition] = rules["ClusterRole"]
     assert of_definition["resourceNames"] == [yaml.safe_load(definition.read_text())["metadata"]["name"]]
-    assert of_definition["verbs"] == ["get", "patch"]
+    assert of_definition["verbs"] == ["get", "create", "patch"]
     for each in bindings:
         [subject] = each["subjects"]
         assert subject["name"].startswith("tidemill-build@")
@@ -243,10 +270,10 @@ def test_who_deploys_may_make_the_roles_of_the_chart_and_renew_its_definition(
         kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
 
 
-def test_only_four_things_are_left_to_fill_in() -> None:
+def test_only_five_things_are_left_to_fill_in() -> None:
     text = "".join(path.read_text() for path in FOLDER.glob("*.yaml"))
 
-    left = {"${PROJECT_ID}", "${PROJECT_NUMBER}", "${REGION}", "${BUCKET}"}
+    left = {"${PROJECT_ID}", "${PROJECT_NUMBER}", "${REGION}", "${BUCKET}", "${NODE_ACCOUNT}"}
     assert set(re.findall(r"\$\{?\w+\}?", text)) == left
 
 
@@ -272,7 +299,7 @@ def test_images_that_run_are_never_cleaned_up(resources: list[Manifest]) -> None
 
     promoted = (ROOT / "cloudbuild.promote.yaml").read_text()
     [tag] = kept["production"]["condition"]["tagPrefixes"]
-    assert f":{tag}" in promoted
+    assert f':{tag}-$SHORT_SHA"' in promoted, "a tag that is given again leaves the image that had it"
     assert kept["newest"]["mostRecentVersions"]["keepCount"] >= 10
 
 

@@ -1,14 +1,17 @@
 """Nobody calls what the chart does not name: checked from both ends of each call."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 Manifest = dict[str, Any]
 Call = tuple[str, str, int]
 Render = Callable[..., list[Manifest]]
 
+ON_GOOGLE_CLOUD = sorted((Path(__file__).parents[2] / "k8s" / "gke").iterdir())
 CALLS = {
     ("gateway", "serving", 8510),
     ("gateway", "model-server", 8500),
@@ -105,6 +108,17 @@ def test_what_is_outside_is_reached_only_by_those_it_is_named_for(render: Render
         assert {name for name, policy in policies.items() if cidrs(policy, 7000)} == {caller}
 
 
+def test_cloud_sql_is_reached_only_by_mlflow_and_only_where_the_values_say(render: Render) -> None:
+    cloudsql = {"type": "cloudsql", "secret": {"name": "mlflow"}, "cloudsql": {"instance": "a:b:c"}}
+    values = {"trackingUri": "", "mlflow": {"enabled": True, "database": cloudsql}}
+    named = values | {"networkPolicy": {"cloudSql": ["10.9.0.0/24"]}}
+    for given, expected in ((values, {"0.0.0.0/0"}), (named, {"10.9.0.0/24"})):
+        policies = by_component(render(given))
+
+        assert {name for name, policy in policies.items() if cidrs(policy, 3307)} == {"mlflow"}
+        assert cidrs(policies["mlflow"], 3307) == expected
+
+
 def test_kubernetes_itself_is_called_only_by_those_with_rights_there(render: Render) -> None:
     named = {"kubernetesApis": [{"cidr": "172.16.0.2/32", "port": 6443}]}
     for pipelines, launcher, callers in (
@@ -136,6 +150,10 @@ def test_google_cloud_is_reached_only_by_those_who_use_it(policies: dict[str, Ma
 
 
 def test_everyone_may_look_up_names(policies: dict[str, Manifest]) -> None:
+    # Where nodes have a cache of names, and where they have Cloud DNS; kube-dns is a pod.
+    expected = {"169.254.20.10/32", "169.254.169.254/32"}
+
+    assert all(cidrs(policy, 53) == expected for policy in policies.values())
     assert all(any(ports(rule) == {53} for rule in policy["egress"]) for policy in policies.values())
 
 
@@ -151,13 +169,36 @@ def test_clients_reach_the_public_ports_and_no_other(policies: dict[str, Manifes
     assert public == {("gateway", 8080), ("gateway", 8081), ("ingest", 8082)}
 
 
+@pytest.mark.parametrize("path", ON_GOOGLE_CLOUD, ids=lambda path: path.stem)
+def test_googles_load_balancers_reach_the_port_that_they_lead_to_and_no_other(
+    render: Render, path: Path
+) -> None:
+    objects = render(yaml.safe_load(path.read_text()))
+    [route] = [each["spec"] for each in objects if each["kind"] == "HTTPRoute"]
+    reached = {
+        (f"tidemill-{name}", port, peer["ipBlock"]["cidr"])
+        for name, policy in by_component(objects).items()
+        for rule in policy.get("ingress") or []
+        for peer in rule["from"]
+        for port in ports(rule)
+        if "ipBlock" in peer
+    }
+
+    led_to = {(each["name"], each["port"]) for rule in route["rules"] for each in rule["backendRefs"]}
+    sources = ("130.211.0.0/22", "35.191.0.0/16")
+    assert reached == {(*backend, source) for backend in led_to for source in sources}
+
+
 def test_metrics_are_scraped_from_where_the_values_say(policies: dict[str, Manifest]) -> None:
-    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gmp-system"}}}
+    monitoring = [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+        for name in ("gmp-system", "gke-gmp-system")
+    ]
     scraped = {
         name
         for name, policy in policies.items()
         for rule in policy.get("ingress") or []
-        if rule["from"] == [monitoring] and ports(rule) == {9090}
+        if rule["from"] == monitoring and ports(rule) == {9090}
     }
 
     assert scraped == SERVICES

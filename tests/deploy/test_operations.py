@@ -9,6 +9,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
+from helm_python import HelmError
 
 Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
@@ -62,17 +63,29 @@ def test_every_alert_says_what_to_do() -> None:
             assert rule["labels"]["severity"] in ("warning", "critical")
 
 
-def test_pods_are_counted_by_load_or_by_hand_never_both(render: Render) -> None:
-    values = {"services": {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 3, "inFlight": 20}}}}
-    objects = render(values)
+def test_pods_are_counted_by_load_when_that_is_asked_for(render: Render) -> None:
+    objects = render(scaled(minReplicas=3, inFlight=20))
 
     scaler = only(objects, "HorizontalPodAutoscaler")
     kubernetes_validate.validate(scaler, kubernetes_validate.latest_version(), strict=True)
     target = scaler["spec"]["scaleTargetRef"]
-    assert "replicas" not in only(objects, target["kind"], target["name"])["spec"]
+    # With none said, Kubernetes would take all but one away until load is known.
+    assert only(objects, target["kind"], target["name"])["spec"]["replicas"] == 3
     assert only(objects, "PodDisruptionBudget", "gateway")["spec"]["maxUnavailable"] == 1
     assert [metric["type"] for metric in scaler["spec"]["metrics"]] == ["Resource", "Pods"]
     assert "HorizontalPodAutoscaler" not in {each["kind"] for each in render()}
+
+
+def test_fewest_pods_that_are_more_than_most_are_refused(render: Render) -> None:
+    assert render(scaled(minReplicas=7, maxReplicas=7))
+    with pytest.raises(
+        HelmError, match=r"expected services\.gateway\..*at least minReplicas, received 6 and 7"
+    ):
+        render(scaled(minReplicas=7, maxReplicas=6))
+
+
+def scaled(**chosen: int) -> Manifest:
+    return {"services": {"gateway": {"autoscaling": {"enabled": True, **chosen}}}}
 
 
 @pytest.mark.parametrize(

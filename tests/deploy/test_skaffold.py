@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = {"ingest", "transform", "trainer", "serving", "gateway", "controller"}
 # Which profile builds what the others have no use for, and which value of the chart it is for.
 ADDED = {
-    "dev": {"tidemill-local": ("local/Dockerfile", "modelServer.image")},
+    "dev": {},
     "gke": {
         "tidemill-worker": ("services/transform/dataflow.Dockerfile", "dataflow.workerImage"),
         "tidemill-trainer-gpu": ("services/trainer/Dockerfile", "training.gpuImage"),
@@ -31,8 +31,21 @@ ADDED = {
 
 
 @pytest.fixture(scope="module")
-def skaffold() -> Manifest:
-    return dict(yaml.safe_load((ROOT / "skaffold.yaml").read_text()))
+def configs() -> dict[str, Manifest]:
+    found = yaml.safe_load_all((ROOT / "skaffold.yaml").read_text())
+    return {each["metadata"]["name"]: each for each in found}
+
+
+@pytest.fixture(scope="module")
+def skaffold(configs: dict[str, Manifest]) -> Manifest:
+    return configs["tidemill"]
+
+
+@pytest.fixture(scope="module")
+def first(configs: dict[str, Manifest]) -> Manifest:
+    """What is deployed before the release of a development cluster: the one profile of its own config."""
+    [profile] = configs["in-google-clouds-place"]["profiles"]
+    return dict(profile)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +63,8 @@ def releases(skaffold: Manifest) -> dict[str, Manifest]:
 
 @pytest.mark.parametrize("profile", ADDED)
 def test_artifacts_are_the_images_of_the_tree(skaffold: Manifest, profile: str) -> None:
-    [patches] = [each["patches"] for each in skaffold["profiles"] if each["name"] == profile]
-    assert {(each["op"], each["path"]) for each in patches} == {("add", "/build/artifacts/-")}
+    [patches] = [each.get("patches", []) for each in skaffold["profiles"] if each["name"] == profile]
+    assert {(each["op"], each["path"]) for each in patches} <= {("add", "/build/artifacts/-")}
     built = [*skaffold["build"]["artifacts"], *(each["value"] for each in patches)]
     artifacts = {each["image"]: each["docker"]["dockerfile"] for each in built}
 
@@ -66,6 +79,34 @@ def test_images_of_one_profile_are_values_of_its_release(skaffold: Manifest, pro
     given = releases(skaffold)[profile]["setValueTemplates"]
     for image, (_, value) in ADDED[profile].items():
         assert given[value] == f"{{{{.IMAGE_FULLY_QUALIFIED_{image.replace('-', '_')}}}}}"
+
+
+def test_services_wait_for_what_stands_in_for_google_cloud(
+    configs: dict[str, Manifest], skaffold: Manifest, first: Manifest
+) -> None:
+    required, profiles = configs["in-google-clouds-place"], skaffold["profiles"]
+
+    assert skaffold["requires"] == [{"configs": [required["metadata"]["name"]]}]
+    assert required.keys() == {"apiVersion", "kind", "metadata", "profiles"}
+    assert first["name"] == "dev"
+    assert first["manifests"] == {"rawYaml": ["k8s/dev/google-cloud.yaml"]}
+    [artifact] = first["build"]["artifacts"]
+    assert artifact == {"image": "tidemill-local", "docker": {"dockerfile": "local/Dockerfile"}}
+    assert not [each for each in profiles if "manifests" in each], "they would be applied after the release"
+    image = releases(skaffold)["dev"]["setValueTemplates"]["modelServer.image"]
+    assert image == "{{.IMAGE_FULLY_QUALIFIED_tidemill_local}}"
+
+
+def test_pipelines_do_not_keep_a_development_cluster_from_ending(
+    first: Manifest, dev: list[Manifest]
+) -> None:
+    [hook] = first["deploy"]["kubectl"]["hooks"]["before"]
+    [file] = [each.partition("=")[2] for each in hook["host"]["command"] if "--filename" in each]
+    namespace = yaml.safe_load((ROOT / file).read_text())
+
+    assert "Namespace" not in {each["kind"] for each in dev}
+    assert namespace["kind"] == "Namespace"
+    assert {each["metadata"]["namespace"] for each in dev} == {namespace["metadata"]["name"]}
 
 
 def test_arguments_of_builds_are_arguments_of_dockerfiles(skaffold: Manifest) -> None:
@@ -137,10 +178,7 @@ def test_paths_of_every_profile_are_there(skaffold: Manifest) -> None:
     for profile in skaffold["profiles"]:
         release = releases(skaffold)[profile["name"]]
         files = [each.replace("{{.ENVIRONMENT}}", "production") for each in release["valuesFiles"]]
-        paths = [release["chartPath"], *files]
-        assert all(
-            (ROOT / path).exists() for path in [*paths, *profile.get("manifests", {}).get("rawYaml", [])]
-        )
+        assert all((ROOT / path).exists() for path in [release["chartPath"], *files])
 
 
 def test_what_is_forwarded_is_a_port_of_its_service(skaffold: Manifest, render: Render) -> None:

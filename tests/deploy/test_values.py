@@ -17,7 +17,8 @@ Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
 
 ROOT = Path(__file__).parents[2]
-RULES = ("clients", "monitoring", "tracking", "database", "outside")
+RULES = ("clients", "ingress", "monitoring", "tracking", "database", "outside")
+RANGES = ("googleApis", "cloudSql")
 LIKE = {
     "registry": "mark{}/",
     "instance": "project:region:mark{}",
@@ -90,7 +91,9 @@ def test_every_value_is_explained(chart: helm.Chart) -> None:
 def test_no_template_makes_up_what_another_rendering_would_not_know(chart: helm.Chart) -> None:
     actions = " ".join(re.findall(r"{{.*?}}", "".join(each["data"] for each in chart.templates), re.DOTALL))
 
-    assert not re.findall(r"\b(?:lookup|rand[A-Z]\w+|gen[A-Z]\w+|uuidv4|now)\b", actions)
+    assert not re.findall(r"\b(?:rand[A-Z]\w+|gen[A-Z]\w+|uuidv4|now)\b", actions)
+    # How many pods load has made is the cluster's to say.
+    assert re.findall(r"\blookup (\S+ \S+)", actions) == ['"apps/v1" "Deployment"']
 
 
 @pytest.mark.parametrize("key", OF_A_POD)
@@ -153,13 +156,15 @@ def has(pod: Manifest, key: str) -> bool:
 def test_every_value_is_found_in_what_is_rendered(chart: helm.Chart, render: Render) -> None:
     base = merged(chart.values, EVERYTHING)
     marks: dict[tuple[str, ...], str] = {}
-    for place, (path, value) in enumerate(leaves(base)):
+    # From the end, as minReplicas is to be the less.
+    for place, (path, value) in enumerate(reversed(list(leaves(base)))):
         if path not in SWITCHED and path != ("mlflow", "enabled"):
             marks[path] = str(61_000 + place)
             put(base, path, marked(path[-1], value, 61_000 + place))
     tracking = {"trackingUri": base.pop("trackingUri"), "mlflow": {"enabled": False}}
     of_services = {name: {"image": "", "autoscaling": {"enabled": False}} for name in ("ingest", "gateway")}
-    others = (tracking, {"services": of_services}, {"mlflow": {"database": {"type": "cloudsql"}}})
+    databases = [{"mlflow": {"database": {"type": each}}} for each in ("cloudsql", "uri")]
+    others = (tracking, {"services": of_services}, *databases)
     # Some values matter only where others are as they usually are not.
     variants = [merged({**base, "trackingUri": ""}, other) for other in ({}, *others)]
     texts = "".join(yaml.safe_dump_all(render(each)) for each in variants)
@@ -181,9 +186,10 @@ def marked(key: str, value: object, mark: int) -> object:
     match value:
         case int():
             return mark
+        case list() if key in RANGES:
+            return [f"::{mark}/64"]
         case list() if key.endswith(("Apis", "Servers")):
-            cidr = f"{mark}::/64"
-            return [cidr if key == "googleApis" else {"cidr": cidr, "port": 443}]
+            return [{"cidr": f"::{mark}/64", "port": 443}]
         case list():
             return [{"ports": [{"port": mark}]}] if key in RULES else [f"mark{mark}"]
         case _:

@@ -127,7 +127,7 @@ def test_a_dag_asks_once_per_run_and_hears_what_came_of_it(broker: Site) -> None
     ids=["blessed", "rejected"],
 )
 def test_a_workflow_ends_as_its_model_does(broker: Site, shell: Shell, end: EventData, code: int) -> None:
-    [template] = documents("argo-workflow.yaml")
+    *_, template = documents("argo-workflow.yaml")
     [step] = template["spec"]["templates"]
     given = {each["name"] for each in step["script"]["env"]}
     assert given == {"PIPELINE", "PROJECT_ID", "REQUEST_ID"}
@@ -142,6 +142,22 @@ def test_a_workflow_ends_as_its_model_does(broker: Site, shell: Shell, end: Even
     assert running.returncode == code, said.decode()
     left = broker.subscriber.list_subscriptions(project=f"projects/{PROJECT}")
     assert f"argo-{code}" not in {each.name.rpartition("/")[2] for each in left}
+
+
+def test_a_workflow_may_say_how_its_steps_ended() -> None:
+    *access, template = documents("argo-workflow.yaml")
+    account, role, binding = access
+    name = template["spec"]["serviceAccountName"]
+
+    for each in access:
+        kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
+    assert {each["metadata"]["namespace"] for each in access} == {template["metadata"]["namespace"]}
+    assert account["metadata"]["name"] == name
+    assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("Role", role["metadata"]["name"])
+    assert [(each["kind"], each["name"]) for each in binding["subjects"]] == [("ServiceAccount", name)]
+    [rule] = role["rules"]
+    assert (rule["apiGroups"], rule["resources"]) == (["argoproj.io"], ["workflowtaskresults"])
+    assert set(rule["verbs"]) == {"create", "patch"}
 
 
 def test_a_step_of_kubeflow_asks_for_the_pipeline_it_is_given(broker: Site, shell: Shell) -> None:

@@ -18,7 +18,10 @@ EVERYTHING: Manifest = {
         "hosts": ["ml.example.com"],
         "tlsSecret": "certificate",
     },
-    "networkPolicy": {"kubernetesApis": [{"cidr": "172.16.0.2/32", "port": 6443}]},
+    "networkPolicy": {
+        "ingress": [{"ipBlock": {"cidr": "35.191.0.0/16"}}],
+        "kubernetesApis": [{"cidr": "172.16.0.2/32", "port": 6443}],
+    },
     "services": {
         "ingest": {"autoscaling": {"enabled": True}},
         "gateway": {"autoscaling": {"enabled": True, "inFlight": 20}},

@@ -8,6 +8,7 @@ How the components are wired; what a deployment may choose is in values.yaml.
   values     settings that hold a value of the chart
   named      keys of networkPolicy that name what else it calls
   google     it uses Google Cloud's APIs, or what stands in for them
+  cloudSql   it calls Cloud SQL, by its auth proxy
   peers      port on which its pods call each other
   cluster    it calls Kubernetes itself
   user       who its image's files belong to, where that is another than everyone else's
@@ -69,7 +70,8 @@ model-server: {ports: {grpc: 8500}, calls: [], google: true, each: models}
 mlflow:
   ports: {http: 5000}
   calls: {{ $bundled | ternary "[mlflow-database]" "[]" }}
-  named: {{ $bundled | ternary "[]" "[database]" }}
+  named: {{ eq .Values.mlflow.database.type "uri" | ternary "[database]" "[]" }}
+  cloudSql: {{ eq .Values.mlflow.database.type "cloudsql" }}
   google: true
   alone: true
 {{- if $bundled }}

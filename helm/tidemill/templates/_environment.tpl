@@ -50,7 +50,7 @@
 
 {{- define "tidemill.controllerEnv" -}}
 {{- if eq .Values.pipelines "kubernetes" -}}
-- {name: TIDEMILL_NAMESPACE, value: {{ .Release.Namespace }}}
+- {name: TIDEMILL_NAMESPACE, value: {{ .Release.Namespace | quote }}}
 {{- end }}
 {{- end }}
 

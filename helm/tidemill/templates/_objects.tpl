@@ -9,7 +9,7 @@
 {{/* What every pod of this release carries, and only they. */}}
 {{- define "tidemill.release" -}}
 app.kubernetes.io/name: tidemill
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* Selector of a component: (list $ COMPONENT). Selectors are immutable: nothing that changes belongs here. */}}
@@ -46,6 +46,18 @@ labels:
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* How many pods a service has: (list $ SERVICE). With no number said, an upgrade would leave one. */}}
+{{- define "tidemill.replicas" -}}
+{{- $root := first . -}}
+{{- $service := index $root.Values.services (last .) -}}
+{{- if dig "autoscaling" "enabled" false $service -}}
+{{- $live := lookup "apps/v1" "Deployment" $root.Release.Namespace (include "tidemill.name" .) -}}
+{{- max $service.autoscaling.minReplicas (dig "spec" "replicas" 0 $live) -}}
+{{- else -}}
+{{- $service.replicas -}}
+{{- end -}}
 {{- end }}
 
 {{/* What a pod of a component has before its containers: (list $ COMPONENT). */}}
@@ -106,7 +118,7 @@ capabilities: {drop: [ALL]}
   emptyDir: {sizeLimit: {{ last . }}}
 {{- with (first .).Values.bucketClaim }}
 - name: bucket
-  persistentVolumeClaim: {claimName: {{ . }}}
+  persistentVolumeClaim: {claimName: {{ . | quote }}}
 {{- end }}
 {{- end }}
 
@@ -114,6 +126,6 @@ capabilities: {drop: [ALL]}
 {{- define "tidemill.volumeMounts" -}}
 - {name: scratch, mountPath: /tmp}
 {{- if (first .).Values.bucketClaim }}
-- {name: bucket, mountPath: {{ trimPrefix "file://" (first .).Values.bucketUrl }}, readOnly: {{ last . }}}
+- {name: bucket, mountPath: {{ trimPrefix "file://" (first .).Values.bucketUrl | quote }}, readOnly: {{ last . }}}
 {{- end }}
 {{- end }}

@@ -1,10 +1,12 @@
 """Rules of the schedule of a pipeline."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from tidemill_contracts.pipeline import InvalidSpec, parse_pipeline
+from tidemill_contracts.retraining_spec import Retraining
 
 NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
@@ -25,6 +27,27 @@ def test_the_next_time_is_after_the_moment_never_at_it() -> None:
 def test_a_schedule_is_of_its_time_zone_and_follows_summer_time() -> None:
     berlin = _next('{schedule: "30 3 * * *", timeZone: Europe/Berlin}')
     assert berlin == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("schedule", ["30 2 * * *", "30 1-3 * * *", "*/15 * * * *", "0 */2 * * *"])
+@pytest.mark.parametrize(
+    ("zone", "fold"),
+    [
+        ("Europe/Berlin", datetime(2026, 10, 25, tzinfo=UTC)),
+        ("Africa/Casablanca", datetime(2026, 2, 15, 1, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 14, 30, tzinfo=UTC)),
+    ],
+)
+def test_in_an_hour_that_comes_twice_the_next_time_is_the_same_from_every_minute(
+    schedule: str, zone: str, fold: datetime
+) -> None:
+    retraining = Retraining(schedule=schedule, time_zone=zone)
+    moments = [fold + timedelta(minutes=minutes) for minutes in range(180)]
+    for moment, later in pairwise(moments):
+        found = retraining.next_after(moment)
+        assert found is not None
+        assert found > moment
+        assert found in (later, retraining.next_after(later))
 
 
 @pytest.mark.parametrize(

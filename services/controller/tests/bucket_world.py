@@ -11,7 +11,7 @@ class BucketWorld(World):
     """One bucket, for declarations and all else."""
 
     def open_declarations(self) -> BucketDeclarations:
-        return BucketDeclarations(self.store, self.standings)
+        return BucketDeclarations(self.store, self.standings, clock=lambda: self.seconds)
 
     def declare(self, name: str, spec: str) -> None:
         document = {"metadata": {"name": name}, "spec": yaml.safe_load(spec)}

@@ -15,6 +15,7 @@ from tidemill_controller.handlers import Remember
 from tidemill_controller.reconciling import Controller
 from tidemill_controller.schedules import Schedules
 from tidemill_controller.standings import Standings
+from tidemill_controller.telling import LookTeller
 from tidemill_runtime.folder import FolderStore
 from tidemill_runtime.telling import Cause
 
@@ -23,15 +24,20 @@ PATIENCE_SECONDS = 20
 
 
 class Broker:
-    """Takes events, unless it is away."""
+    """Takes events, each in some seconds, unless it is away; never those of the pipeline `refused`."""
 
     def __init__(self) -> None:
         self.is_away = False
+        self.refused = ""
+        self.asked = 0
+        self.seconds = 0.0
         self.told: list[EventData] = []
 
     def tell(self, data: EventData, cause: Cause) -> None:
         assert cause.correlation_id
-        if self.is_away:
+        self.asked += 1
+        time.sleep(self.seconds)
+        if self.is_away or data.subject.split("/")[1] == self.refused:
             raise TimeoutError("the broker does not answer")
         self.told.append(data)
 
@@ -58,12 +64,13 @@ class World(ABC):
         """Be as a new process that finds bucket and declarations as they are."""
         self.standings = Standings(self.store)
         self.declarations = self.open_declarations()
+        tell = LookTeller(self.broker.tell)
         self.controller = Controller(
             self.declarations,
             self.store,
             self.standings,
-            Schedules(self.standings, self.broker.tell, lambda: self.now),
-            self.broker.tell,
+            Schedules(self.standings, tell, lambda: self.now),
+            tell,
             clock=lambda: self.seconds,
         )
 

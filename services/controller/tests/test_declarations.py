@@ -1,11 +1,12 @@
 """Rules of declared pipelines, wherever they are declared."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from controller_world import World
-from test_facts import blessed, deployed, ingested
+from test_facts import blessed, deployed, ingested, withdrawn
 
 from tidemill_contracts import layout
+from tidemill_contracts.events import Reason
 
 
 def test_a_declared_pipeline_is_in_force(world: World) -> None:
@@ -70,6 +71,22 @@ def test_a_name_that_is_declared_again_begins_anew(world: World) -> None:
 
     first, second = world.broker.deletions
     assert first.deletion_id != second.deletion_id
+
+
+def test_a_name_that_is_declared_again_is_told_nothing_of_before(world: World) -> None:
+    world.declare("m", "{label: late}")
+    world.until(lambda: world.standings.get("m") is not None)
+    world.delete("m")
+    world.until(lambda: world.standings.get("m") is None)
+    world.now += timedelta(hours=1)
+    world.look()
+    world.declare("m", "{label: late}")
+    world.until(lambda: world.standings.get("m") is not None)
+    world.hear(blessed(1), minute=-1)
+    world.hear(withdrawn(1, Reason(code="pipeline-deleted", message="the pipeline m was deleted")), minute=1)
+    world.hear(ingested(1), minute=1)
+
+    assert [fact.kind for fact in world.standings.all()["m"].facts] == ["DatasetIngested"]
 
 
 def test_the_trouble_of_one_pipeline_holds_up_no_other(world: World) -> None:

@@ -120,9 +120,9 @@ def deployed(version: int, label: str = "stable", release: int = 0) -> ModelDepl
     )
 
 
-def withdrawn(version: int) -> ModelWithdrawn:
+def withdrawn(version: int, reason: Reason = WHY) -> ModelWithdrawn:
     return ModelWithdrawn(
-        pipeline="m", version=version, model_id=f"{version}", reason=WHY, release=version, seconds=1
+        pipeline="m", version=version, model_id=f"{version}", reason=reason, release=version, seconds=1
     )
 
 
@@ -180,6 +180,31 @@ def test_only_the_last_facts_of_each_kind_are_kept() -> None:
     assert summarise(facts).metric == "roc_auc 0.7100"
 
 
+MANY = range(2, KEPT_OF_EACH_KIND + 4)
+
+
+def test_a_champion_is_known_with_its_metric_however_many_failed_beside_it() -> None:
+    failed = [(blessed(each), deployed(each, "canary"), withdrawn(each)) for each in MANY]
+    summary = after(blessed(1), deployed(1), *(event for events in failed for event in events))
+
+    assert (summary.stage, summary.champion, summary.candidate) == ("Serving", 1, None)
+    assert summary.metric == "roc_auc 0.7100"
+
+
+def test_a_candidate_is_over_however_much_happened_since() -> None:
+    failed = after(deployed(1), deployed(2, "canary"), withdrawn(2), *(withdrawn(each) for each in MANY))
+    released = after(deployed(1), deployed(2, "canary"), *(deployed(each) for each in MANY))
+
+    assert (failed.stage, failed.candidate) == ("Serving", None)
+    assert (released.stage, released.candidate) == ("Serving", None)
+
+
+def test_a_way_back_of_the_champion_leaves_the_candidate() -> None:
+    back = after(deployed(1), deployed(2), deployed(3, "canary"), withdrawn(2), deployed(1, release=4))
+
+    assert (back.champion, back.candidate) == (1, 3)
+
+
 @pytest.mark.parametrize(
     ("data", "stage"),
     [
@@ -223,6 +248,13 @@ def test_a_problem_is_told_until_something_of_its_kind_goes_well() -> None:
     assert after(rejected(1), transformed(2), blessed(2)).problem is None
     assert after(rejected(1), deployed(3)).problem is not None
     assert after(rejected(1)).bad_data is None
+
+
+def test_a_candidate_that_gave_way_to_a_newer_one_is_no_problem() -> None:
+    why = Reason(code="superseded", message="version 3 is released instead")
+
+    assert after(deployed(1), deployed(2, "canary"), withdrawn(2, why)).problem is None
+    assert after(deployed(1), deployed(2, "canary"), withdrawn(2)).problem is not None
 
 
 def test_what_says_nothing_to_a_person_is_no_fact() -> None:

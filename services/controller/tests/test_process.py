@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tidemill_contracts import topology
 from tidemill_contracts.events import EVENT_TYPES
 from tidemill_controller import reconciling
 from tidemill_controller.handlers import Remember, handlers
-from tidemill_controller.reconciling import Looking
+from tidemill_controller.reconciling import FIRST_PAUSE_SECONDS, Looking
 from tidemill_controller.settings import Settings
 
 HEAVY = ("kubernetes", "pandas", "tensorflow", "pyarrow", "google.cloud.storage")
@@ -82,12 +83,63 @@ def test_the_pause_after_a_failure_grows_and_ends_with_success(tmp_path: Path) -
     world.declare("flights", "{label: late}")
     world.look()
     world.delete("flights")
+    world.look()
     world.broker.is_away = True
-    tries = []
-    world.controller.tell = lambda *_: tries.append(world.seconds) or world.broker.tell(*_)  # type: ignore[func-returns-value]
-    start = world.seconds = 1000.0
+    start, tries = 1000.0, []
     for second in range(40):
-        world.seconds = start + second
+        world.seconds, asked = start + second, world.broker.asked
         world.controller.look()
+        tries += [second] if world.broker.asked > asked else []
 
-    assert [moment - start for moment in tries] == [0, 1, 3, 7, 15, 31]
+    assert tries == [0, 1, 3, 7, 15, 31]
+
+
+def three_deleted(tmp_path: Path) -> BucketWorld:
+    world = BucketWorld(tmp_path)
+    for name in ("a", "b", "c"):
+        world.declare(name, "{label: late}")
+    world.look()
+    for name in ("a", "b", "c"):
+        world.delete(name)
+    world.look()
+    return world
+
+
+def test_in_one_look_a_broker_that_is_away_is_waited_for_once(tmp_path: Path) -> None:
+    world = three_deleted(tmp_path)
+    world.broker.is_away = True
+    world.look()
+    assert world.broker.asked == 1
+
+    world.broker.is_away = False
+    world.look()
+    assert [each.pipeline for each in world.broker.deletions] == ["a", "b", "c"]
+
+
+def test_an_event_that_is_never_taken_holds_up_those_of_no_other_pipeline(tmp_path: Path) -> None:
+    world = three_deleted(tmp_path)
+    world.broker.refused = "a"
+    world.look()
+    world.seconds += FIRST_PAUSE_SECONDS / 2
+    world.controller.look()
+
+    assert [each.pipeline for each in world.broker.deletions] == ["b", "c"]
+
+
+def test_a_look_at_many_pipelines_that_take_long_is_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = three_deleted(tmp_path)
+    world.broker.seconds = 0.3
+    monkeypatch.setattr(reconciling, "STALLED_SECONDS", 0.6)
+    looking, stop = Looking(world.controller, every_seconds=600), threading.Event()
+    world.seconds += 61
+    thread = threading.Thread(target=looking.run, args=(stop,), daemon=True)
+    thread.start()
+    for _ in range(10):
+        looking.check_alive()
+        time.sleep(0.1)
+    stop.set()
+    thread.join(10)
+
+    assert len(world.broker.deletions) == 3

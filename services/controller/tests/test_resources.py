@@ -5,15 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from controller_world import NOON
 from kubernetes.client import ApiClient, Configuration, CoreV1Api
 from kubernetes_world import KubernetesWorld, Resource, pipeline
-from test_facts import blessed, deployed, ingested, quarantined
+from test_facts import blessed, deployed, folded, ingested, quarantined, told, withdrawn
 
 from tidemill_contracts import layout
+from tidemill_contracts.events import Reason
 from tidemill_contracts.pipeline import InvalidSpec, parse_pipeline
 from tidemill_controller import resources
+from tidemill_controller.declarations import Report
 from tidemill_controller.kubernetes_api import PipelineApi
 from tidemill_controller.resource_cache import ResourceCache
+from tidemill_controller.resource_events import event_of, of_facts
 from tidemill_controller.resources import FINALIZER
 
 WRONG = "{label: late, retraining: {timeZone: Nowhere/Town}}"
@@ -209,14 +213,20 @@ def test_a_controller_that_ends_with_its_namespace_leaves_no_finalizer(
     CoreV1Api(cluster.admin).delete_namespace(cluster.namespace)
     cluster.broker.is_away = broker_is_away
 
-    if broker_is_away:
-        with pytest.raises(TimeoutError):
-            cluster.controller.close()
-    else:
-        cluster.controller.close()
+    cluster.controller.close()
 
+    assert len(cluster.broker.deletions) == (0 if broker_is_away else 1)
     assert "finalizers" not in cluster.get("m")["metadata"]
     assert cluster.label("m") == ""
+
+
+def test_a_version_that_was_superseded_is_no_trouble() -> None:
+    why = [Reason(code=code, message="") for code in ("superseded", "too-many-errors")]
+    facts = folded(told(*(withdrawn(version, each) for version, each in enumerate(why, start=1))))
+    report = Report(refusal="", facts=facts, next_retraining=None)
+    resource = {**pipeline("m", "{}"), "metadata": {"name": "m", "namespace": "n", "uid": "u"}}
+
+    assert [event_of(resource, each)["type"] for each in of_facts(report, NOON)] == ["Normal", "Warning"]
 
 
 class FromLongAgo(PipelineApi):

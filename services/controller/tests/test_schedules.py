@@ -89,6 +89,14 @@ def test_times_are_of_the_schedules_time_zone(clockwork: Clockwork) -> None:
     )
 
 
+def test_a_time_in_an_hour_that_comes_twice_is_asked_for_once(clockwork: Clockwork) -> None:
+    nightly = Retraining(schedule="30 2 * * *", time_zone="Europe/Berlin")
+    for minutes in range(0, 240, 5):
+        clockwork.look(datetime(2026, 10, 25, tzinfo=UTC) + timedelta(minutes=minutes), nightly)
+
+    assert clockwork.broker.requests == ["schedule-2026-10-25T00:30:00Z"]
+
+
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [

@@ -1,8 +1,10 @@
 """A model server in memory, behind the real gRPC API: what TF Serving promises, without TensorFlow.
 
-As in TF Serving, a configuration replaces all of the last one, and a label may only name a loaded version.
+As in TF Serving, a configuration replaces all of the last one, and a label may only name a loaded version. As
+there with new models, a configuration is answered, and the next one looked at, when what it names is loaded.
 """
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,6 +30,10 @@ class FakeModelServer:
         self.refuse_next = False
         # How often a version is still called ended, as after it was unloaded, before it is there.
         self.still_ended: dict[tuple[str, int], int] = {}
+        # What goes on loading until it is taken from here.
+        self.loading: set[tuple[str, int]] = set()
+        # What every question for a model's state is answered with.
+        self.fails_with: grpc.StatusCode | None = None
         self._server = grpc.server(ThreadPoolExecutor(8))
         self._server.add_generic_rpc_handlers(
             (tfserving.prediction_service_handlers(self), tfserving.model_service_handlers(self))
@@ -49,6 +55,9 @@ class FakeModelServer:
         if self.refuse_next:
             self.refuse_next = False
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "refused as a whole")
+        self._finish_loading(context)
+        if not context.is_active():
+            return tfserving.ReloadConfigResponse()
         configs = request.config.model_config_list.config
         for config in configs:
             known = self._available(config.name)
@@ -61,22 +70,29 @@ class FakeModelServer:
             config.name: set(config.model_version_policy.specific.versions) for config in configs
         }
         self.labels = {config.name: dict(config.version_labels) for config in configs}
+        self._finish_loading(context)
         return tfserving.ReloadConfigResponse()
 
     def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         name = request.model_spec.name
+        if self.fails_with is not None:
+            context.abort(self.fails_with, "out of order")
         if name not in self.versions:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
         available = {version for version in self._available(name) if not self._is_late(name, version)}
+        unavailable = {
+            each: "LOADING" if (name, each) in self.loading else "END" for each in self.versions[name]
+        }
+        states = {**unavailable, **dict.fromkeys(available, "AVAILABLE")}
         statuses = [
             tfserving.ModelVersionStatus(
                 version=version,
-                state=States.Value("AVAILABLE" if version in available else "END"),
+                state=States.Value(state),
                 status={}
                 if (name, version) in self.models
                 else {"error_code": 3, "error_message": "corrupt"},
             )
-            for version in self.versions[name]
+            for version, state in states.items()
         ]
         return tfserving.GetModelStatusResponse(model_version_status=statuses)
 
@@ -95,4 +111,11 @@ class FakeModelServer:
         return looks > 0
 
     def _available(self, name: str) -> set[int]:
-        return {version for version in self.versions.get(name, set()) if (name, version) in self.models}
+        there = self.models.keys() - self.loading
+        return {version for version in self.versions.get(name, set()) if (name, version) in there}
+
+    def _finish_loading(self, context: grpc.ServicerContext) -> None:
+        while context.is_active() and any(
+            version in self.versions.get(name, ()) for name, version in self.loading
+        ):
+            time.sleep(0.01)

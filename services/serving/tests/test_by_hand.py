@@ -7,6 +7,7 @@ import grpc
 import pytest
 from serving_world import World
 
+from tidemill_contracts import layout
 from tidemill_contracts.events import ModelDeployed, ModelWithdrawn
 from tidemill_contracts.pb.routes_pb2 import ReleaseRequest
 from tidemill_contracts.pb.routes_pb2_grpc import ReleasesStub, add_ReleasesServicer_to_server
@@ -148,6 +149,40 @@ def test_promoting_twice_keeps_the_way_back(world: World, stub: ReleasesStub) ->
         states = [ask.result() for ask in asks]
 
     assert {(state.stable_version, state.previous_version) for state in states} == {(2, 1)}
+
+
+def test_a_pipeline_that_is_deleted_while_a_version_loads_is_not_brought_back(
+    world: World, stub: ReleasesStub
+) -> None:
+    canary(world)
+    world.rollback()
+    world.parts.releases.reconcile()
+
+    def delete_and_double(x: float) -> float:
+        world.store.delete(layout.pipeline_spec("m"))
+        world.parts.releases.delete("m", world.now)
+        return x * 2.0
+
+    world.server.models["m", 2] = delete_and_double
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Promote(ReleaseRequest(model="m", version=2), timeout=5)
+
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    assert world.parts.switch.get("m").versions() == []
+
+
+@pytest.mark.parametrize("call", ["Promote", "Rollback"])
+def test_of_a_pipeline_that_is_declared_no_longer_nothing_is_changed(
+    world: World, stub: ReleasesStub, call: str
+) -> None:
+    canary(world)
+    world.store.delete(layout.pipeline_spec("m"))
+
+    with pytest.raises(grpc.RpcError) as caught:
+        getattr(stub, call)(ReleaseRequest(model="m"), timeout=5)
+
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    assert world.parts.switch.get("m").versions() == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Rules of deleted pipelines: their model answers no more, and nothing old brings it back."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -40,6 +42,33 @@ def bless_later(world: World, version: int, seconds: float) -> ModelDeployed | M
     world.server.models["m", version] = lambda x: x * 2.0
     event = replace(blessed(world.store, version), time=NOON + timedelta(seconds=seconds))
     (told,) = Deploy(world.store, world.parts.releases)(event)
+    assert isinstance(told, ModelDeployed | ModelWithdrawn)
+    return told
+
+
+def while_trying_out(
+    world: World, version: int, *, declare_anew: bool = False
+) -> ModelDeployed | ModelWithdrawn:
+    """Let a pipeline be deleted between a model's loading and the decision to release it."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def double_later(x: float) -> float:
+        asked.set()
+        assert go_on.wait(10)
+        return x * 2.0
+
+    world.server.models["m", version] = double_later
+    event = blessed(world.store, version)
+    with ThreadPoolExecutor(1) as other:
+        deploying = other.submit(lambda: list(Deploy(world.store, world.parts.releases)(event)))
+        try:
+            assert asked.wait(10)
+            delete(world)
+            if declare_anew:
+                world.store.write(layout.pipeline_spec("m"), b"metadata: {name: m}\nspec: {label: late}")
+        finally:
+            go_on.set()
+        (told,) = deploying.result()
     assert isinstance(told, ModelDeployed | ModelWithdrawn)
     return told
 
@@ -191,3 +220,32 @@ def test_a_deletion_that_is_told_again_later_leaves_what_was_deployed_since(worl
     tell_deleted(world, seconds_ago=90)
 
     assert world.route.stable_version == 2
+
+
+@pytest.mark.parametrize("declare_anew", [False, True])
+def test_a_model_whose_pipeline_is_deleted_while_it_loads_is_not_deployed(
+    world: World,
+    declare_anew: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    world.bless(1)
+    world.pass_seconds(60)
+
+    told = while_trying_out(world, 2, declare_anew=declare_anew)
+    world.parts.releases.reconcile()
+
+    assert isinstance(told, ModelWithdrawn)
+    assert told.reason.code == "pipeline-deleted"
+    assert routes(world) == []
+    assert world.server.versions == {}
+
+
+def test_what_began_to_serve_between_a_deletion_and_its_telling_goes_too(world: World) -> None:
+    world.bless(1)
+    world.bless(2)
+    world.pass_seconds(60)
+    world.rollback()
+    world.store.delete(layout.pipeline_spec("m"))
+
+    tell_deleted(world, seconds_ago=30)
+
+    assert routes(world) == []

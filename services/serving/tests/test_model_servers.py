@@ -1,15 +1,17 @@
 """Rules of several model servers: all hold the same, and gateways are led to one that has it and answers."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 from model_server_fake import FakeModelServer
 from serving_world import Feedback, blessed
 
-from tidemill_contracts.events import ModelWithdrawn
-from tidemill_contracts.pb.routes_pb2 import Route
+from tidemill_contracts.events import ModelDeployed, ModelWithdrawn
+from tidemill_contracts.pb.routes_pb2 import Route, RouteTable
 from tidemill_runtime.folder import FolderStore
 from tidemill_serving.assembly import assemble
 from tidemill_serving.errors import ModelServerAway
@@ -24,10 +26,14 @@ class Fleet:
     def __init__(self, folder: Path) -> None:
         self.stack = ExitStack()
         self.store = FolderStore(folder)
-        self.board = RouteBoard()
         self.servers: list[FakeModelServer] = []
-        self.clients = ModelServers("dns:///models:8500", load_timeout_seconds=1, find=self._find)
+        self.clients = ModelServers("dns:///models:8500", load_timeout_seconds=30, find=self._find)
         self.stack.callback(self.clients.close)
+        self.restart()
+
+    def restart(self) -> None:
+        """Be a new serving process beside the same model servers."""
+        self.board = RouteBoard()
         self.releases = assemble(self.store, self.clients, self.board, Feedback()).releases
 
     def start(self, *versions: int) -> FakeModelServer:
@@ -39,9 +45,24 @@ class Fleet:
         self.servers.append(server)
         return server
 
-    def deploy(self, version: int) -> object:
-        (event,) = Deploy(self.store, self.releases)(blessed(self.store, version))
+    def deploy(self, version: int, pipeline: str = "m") -> object:
+        (event,) = Deploy(self.store, self.releases)(blessed(self.store, version, pipeline=pipeline))
         return event
+
+    @contextmanager
+    def reconciling(self) -> Iterator[RouteTable]:
+        """Show the next table while models load; they are loaded when the block ends."""
+        before = self.board.next_after(-1, timeout_seconds=0)
+        with ThreadPoolExecutor(1) as other:
+            reconciling = other.submit(self.releases.reconcile)
+            try:
+                table = self.board.next_after(before.revision if before else -1, timeout_seconds=5)
+                assert table is not None, "nothing was shown while models load"
+                yield table
+            finally:
+                for server in self.servers:
+                    server.loading.clear()
+            reconciling.result()
 
     @property
     def route(self) -> Route:
@@ -76,13 +97,78 @@ def test_every_server_loads_what_is_deployed(fleet: Fleet) -> None:
     assert fleet.route.address in (address(first), address(second))
 
 
-def test_a_version_that_one_of_them_cannot_load_is_withdrawn(fleet: Fleet) -> None:
-    fleet.start(1, 2)
+def test_a_version_that_one_of_them_cannot_load_is_answered_by_the_other(fleet: Fleet) -> None:
+    servers = {address(server): server for server in (fleet.start(1), fleet.start(1))}
+    fleet.deploy(1)
+    other = next(server for each, server in servers.items() if each != fleet.route.address)
+    other.models["m", 2] = lambda x: x * 2.0
+
+    assert isinstance(fleet.deploy(2), ModelDeployed)
+    assert (fleet.route.stable_version, fleet.route.address) == (2, address(other))
+
+
+def test_a_version_that_none_of_them_can_load_is_withdrawn(fleet: Fleet) -> None:
+    fleet.start(1)
     fleet.start(1)
     fleet.deploy(1)
 
-    assert isinstance(fleet.deploy(2), ModelWithdrawn)
+    event = fleet.deploy(2)
+
+    assert isinstance(event, ModelWithdrawn)
+    assert event.reason.code == "load-failed"
     assert fleet.route.stable_version == 1
+
+
+def test_a_version_that_answers_otherwise_at_one_of_them_is_withdrawn(fleet: Fleet) -> None:
+    fleet.start(1)
+    fleet.start(1).models["m", 1] = lambda x: x * 3.0
+
+    event = fleet.deploy(1)
+
+    assert isinstance(event, ModelWithdrawn)
+    assert event.reason.code == "golden-mismatch"
+
+
+@pytest.mark.parametrize("code", ["UNKNOWN", "INTERNAL", "UNIMPLEMENTED"])
+def test_one_that_answers_with_errors_alone_stops_no_release(fleet: Fleet, code: str) -> None:
+    servers = {address(server): server for server in (fleet.start(1, 2), fleet.start(1, 2))}
+    fleet.deploy(1)
+    before = fleet.route.address
+    servers[before].fails_with = grpc.StatusCode[code]
+
+    assert isinstance(fleet.deploy(2), ModelDeployed)
+    assert fleet.route.address in servers.keys() - {before}
+
+
+def test_one_that_lost_its_models_is_led_away_from_before_it_has_loaded_them(fleet: Fleet) -> None:
+    servers = {address(server): server for server in (fleet.start(1, 2), fleet.start(1, 2))}
+    fleet.deploy(1)
+    fleet.deploy(2)
+    lost = servers.pop(fleet.route.address)
+    [(address_of_other, other)] = servers.items()
+    lost.forget()
+    lost.loading.add(("m", 2))
+    other.versions = {"m": {2}}
+    other.loading.add(("m", 1))
+
+    with fleet.reconciling() as table:
+        assert [route.address for route in table.routes] == [address_of_other]
+    assert lost.versions == other.versions == {"m": {1, 2}}
+
+
+def test_a_restarted_serving_process_shows_what_each_has_while_one_loads(fleet: Fleet) -> None:
+    loading, other = fleet.start(1, 2), fleet.start(1, 2)
+    loading.models["other", 1] = loading.models["m", 1]
+    fleet.deploy(1)
+    fleet.deploy(2)
+    fleet.deploy(1, pipeline="other")
+    loading.versions = {"other": {1}}
+    loading.loading.add(("m", 2))
+
+    fleet.restart()
+    with fleet.reconciling() as table:
+        shown = {route.model: route.address for route in table.routes}
+    assert shown == {"m": address(other), "other": address(loading)}
 
 
 def test_a_new_server_is_led_to_only_once_it_has_the_models(fleet: Fleet) -> None:

@@ -43,7 +43,8 @@ class Retraining(SpecModel):
             return None
         try:
             times = CronSim(self.schedule, moment.astimezone(ZoneInfo(self.time_zone)))
-            return next(times).astimezone(UTC)
+            # In the hour that comes twice, these begin with times of its first pass.
+            return next(utc for time in times if (utc := time.astimezone(UTC)) > moment)
         except CronSimError as error:
             expected = "expected minute, hour, day of month, month and day of week as in cron"
             raise ValueError(f"{expected}: {error}") from error

@@ -10,6 +10,7 @@ from tidemill_controller.reconciling import Controller, Looking
 from tidemill_controller.schedules import Schedules
 from tidemill_controller.settings import Settings
 from tidemill_controller.standings import Standings
+from tidemill_controller.telling import LookTeller
 from tidemill_runtime.consumer import Consumer
 from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.objects import ObjectStore, open_store
@@ -25,9 +26,10 @@ def main() -> None:
     standings = Standings(store)
     publisher = publisher_client()
     teller = Teller(publisher, project=settings.project, service="controller")
-    schedules = Schedules(standings, teller.tell, lambda: datetime.now(UTC))
+    tell = LookTeller(teller.tell)
+    schedules = Schedules(standings, tell, lambda: datetime.now(UTC))
     declarations = open_declarations(settings, store, standings)
-    controller = Controller(declarations, store, standings, schedules, teller.tell)
+    controller = Controller(declarations, store, standings, schedules, tell)
     looking = Looking(controller, settings.look_seconds)
     consumer = Consumer(
         on_events(handlers(Remember(store, standings, looking.look_soon)), teller),

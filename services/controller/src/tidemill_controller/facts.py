@@ -38,6 +38,10 @@ Kind = Literal[
     "ModelDeployed",
     "ModelWithdrawn",
 ]
+REFUSALS: tuple[Kind, ...] = ("DropQuarantined", "DatasetRejected", "ModelRejected", "ModelWithdrawn")
+ABOUT_VERSIONS: tuple[Kind, ...] = ("ModelBlessed", "ModelWithdrawn")
+# Codes of withdrawals that trouble nobody: a newer version came, or the whole pipeline went.
+SUPERSEDED, PIPELINE_DELETED = "superseded", "pipeline-deleted"
 
 
 class Fact(BaseModel):
@@ -58,6 +62,16 @@ class Fact(BaseModel):
     code: str = ""
     text: str = ""
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether from then on a version answered all requests."""
+        return self.kind == "ModelDeployed" and self.label == "stable"
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether something is not as a person wanted it."""
+        return self.kind in REFUSALS and self.code != SUPERSEDED
+
 
 Facts = tuple[Fact, ...]
 
@@ -68,11 +82,17 @@ def fold(facts: Facts, new: Fact) -> Facts:
     if new.id in known and known[new.id].time <= new.time:
         return facts
     ordered = sorted({**known, new.id: new}.values(), key=lambda fact: (fact.time, fact.id))
-    of_kind: dict[str, list[Fact]] = {}
+    groups: dict[tuple[Kind, bool], list[Fact]] = {}
     for fact in ordered:
-        of_kind.setdefault(fact.kind, []).append(fact)
-    kept = {fact.id for group in of_kind.values() for fact in group[-KEPT_OF_EACH_KIND:]}
-    after = tuple(fact for fact in ordered if fact.id in kept)
+        groups.setdefault((fact.kind, fact.is_stable), []).append(fact)
+    newest = {fact.id for group in groups.values() for fact in group[-KEPT_OF_EACH_KIND:]}
+    # As long as it is known that a version was deployed, so is how good it is, and that it was withdrawn.
+    deployed = {fact.number for fact in ordered if fact.kind == "ModelDeployed" and fact.id in newest}
+    after = tuple(
+        fact
+        for fact in ordered
+        if fact.id in newest or (fact.kind in ABOUT_VERSIONS and fact.number in deployed)
+    )
     return facts if after == facts else after
 
 
@@ -104,7 +124,7 @@ def _told(data: EventData) -> Mapping[str, object] | None:
             told = {"number": version, **_why(reasons)}
         case ModelDeployed(version=number, label=label):
             told = {"number": number, "label": label}
-        case ModelWithdrawn(version=number, reason=reason):
+        case ModelWithdrawn(version=number, reason=reason) if reason.code != PIPELINE_DELETED:
             told = {"number": number, **_why([reason])}
     return told
 

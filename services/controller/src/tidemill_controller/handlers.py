@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tidemill_contracts import layout
 from tidemill_contracts.event import Event, EventData
 from tidemill_contracts.events import EVENT_TYPES
-from tidemill_controller.facts import fact_of, fold
-from tidemill_controller.standings import Standings
+from tidemill_controller.facts import Fact, fact_of, fold
+from tidemill_controller.standings import Standing, Standings
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.telling import EventHandler
 
@@ -26,9 +26,7 @@ class Remember:
         pipeline = getattr(event.data, "pipeline", None)
         if fact is None or pipeline is None or not self._is_known(pipeline):
             return ()
-        if self.standings.change(
-            pipeline, lambda each: each.model_copy(update={"facts": fold(each.facts, fact)})
-        ):
+        if self.standings.change(pipeline, lambda standing: _with(standing, fact)):
             self.changed()
         return ()
 
@@ -42,6 +40,12 @@ class Remember:
             return False
         self.standings.know(pipeline)
         return True
+
+
+def _with(standing: Standing, fact: Fact) -> Standing:
+    if standing.began and fact.time < standing.began:
+        return standing
+    return standing.model_copy(update={"facts": fold(standing.facts, fact)})
 
 
 def handlers(remember: Remember) -> dict[type[EventData], EventHandler]:

@@ -4,9 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tidemill_contracts import layout
-from tidemill_contracts.event import EventData, event_id
+from tidemill_contracts.event import event_id
 from tidemill_contracts.events import TYPE_NAMES, PipelineDeleted
 from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
 from tidemill_contracts.retraining_spec import Retraining
@@ -14,6 +15,7 @@ from tidemill_controller import metrics
 from tidemill_controller.declarations import Declaration, Declarations, Report
 from tidemill_controller.schedules import Schedules
 from tidemill_controller.standings import Standings
+from tidemill_controller.telling import LookTeller, NotTried
 from tidemill_runtime.logs import get_logger
 from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_runtime.telling import Cause
@@ -22,7 +24,7 @@ from tidemill_runtime.telling import Cause
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 # What changes together is looked at together.
 GATHER_SECONDS = 0.2
-# A turn takes a few calls per pipeline, each with its own deadline.
+# A pipeline takes a few calls, each with its own deadline.
 STALLED_SECONDS = 600
 
 
@@ -46,16 +48,23 @@ class Controller:
     store: ObjectStore
     standings: Standings
     schedules: Schedules
-    tell: Callable[[EventData, Cause], None]
+    tell: LookTeller
     clock: Callable[[], float] = time.monotonic
+    _looked_at: datetime | None = None
+    _began: datetime | None = None
     _pauses: dict[str, _Pause] = field(default_factory=dict)
     _parsed: dict[str, tuple[bytes, Pipeline | InvalidSpec]] = field(default_factory=dict)
 
-    def look(self) -> None:
-        """Look at every pipeline once; the trouble of one holds up no other."""
+    def look(self, turned: Callable[[], None] = lambda: None) -> None:
+        """Look at every pipeline once, and call `turned` after each; the trouble of one holds up no other."""
+        self.tell.begin()
         with metrics.LOOK_SECONDS.time():
-            declared = self.declarations.all()
-            states = [self._try(declaration) for declaration in declared]
+            now, declared, states = self.schedules.now(), self.declarations.all(), []
+            # What is new was declared after the look before.
+            self._began, self._looked_at = self._looked_at, now
+            for declaration in declared:
+                states.append(self._try(declaration))
+                turned()
         for state in ("accepted", "refused", "deleting", "failing"):
             metrics.PIPELINES.labels(state).set(states.count(state))
         names = {declaration.name for declaration in declared}
@@ -68,19 +77,21 @@ class Controller:
         if not self.declarations.is_closing():
             return
         declared = self.declarations.all()
-        for declaration in declared:
-            self._let_go(declaration)
         # The broker may be going too: nothing that must not be left behind waits for it.
-        for declaration in declared:
-            self._tell_deleted(declaration)
+        for step in (self._let_go, self._tell_deleted):
+            for declaration in declared:
+                self._do(step, declaration)
 
-    def _let_go(self, declaration: Declaration) -> None:
+    def _do(self, step: Callable[[Declaration], None], declaration: Declaration) -> None:
         try:
-            self.declarations.retract(declaration)
-            self.declarations.forget(declaration)
-            self.standings.forget(declaration.name)
+            self.tell.begin()
+            step(declaration)
         except Exception as error:  # noqa: BLE001 - there is no other time to do it for the others
             get_logger().warning("not-let-go", pipeline=declaration.name, error=repr(error))
+
+    def _let_go(self, declaration: Declaration) -> None:
+        self.declarations.retract(declaration)
+        self.declarations.forget(declaration)
 
     def _try(self, declaration: Declaration) -> str:
         pause = self._pauses.get(declaration.name)
@@ -90,6 +101,8 @@ class Controller:
             return "failing"
         try:
             state = self._look_at(declaration)
+        except NotTried:
+            return "failing"
         except Exception as error:  # noqa: BLE001 - whatever it was, the next turn may do better
             get_logger().warning("look-failed", pipeline=declaration.name, error=repr(error), exc_info=error)
             metrics.FAILURES.inc()
@@ -107,7 +120,7 @@ class Controller:
         if isinstance(parsed, InvalidSpec):
             self._report(declaration, str(parsed), self._in_force(declaration.name))
             return "refused"
-        self.standings.know(declaration.name, declaration.identity)
+        self.standings.know(declaration.name, declaration.identity, self._began)
         self.declarations.enforce(declaration)
         self._report(declaration, "", parsed.spec.retraining)
         return "accepted"
@@ -147,12 +160,12 @@ class Controller:
     def _end(self, declaration: Declaration) -> None:
         self.declarations.retract(declaration)
         self._tell_deleted(declaration)
-        self.standings.forget(declaration.name)
         self.declarations.forget(declaration)
 
     def _tell_deleted(self, declaration: Declaration) -> None:
         deleted = PipelineDeleted(pipeline=declaration.name, deletion_id=declaration.identity)
         self.tell(deleted, Cause(event_id(TYPE_NAMES[PipelineDeleted], deleted.subject)))
+        self.standings.forget(declaration.name)
         metrics.DELETIONS.inc()
         get_logger().info("pipeline-deleted", pipeline=declaration.name, deletion_id=declaration.identity)
 
@@ -182,10 +195,13 @@ class Looking:
         """Look until `stop` is set, then once more where that is the last chance."""
         while not stop.wait(GATHER_SECONDS):
             self._changed.clear()
-            self._try(self._controller.look)
-            self._turned_at = time.monotonic()
+            self._try(lambda: self._controller.look(self._turned))
+            self._turned()
             self._wait(stop)
         self._try(self._controller.close)
+
+    def _turned(self) -> None:
+        self._turned_at = time.monotonic()
 
     def _wait(self, stop: threading.Event) -> None:
         # A bare wait() cannot be interrupted by signals on every platform; a timed one can.

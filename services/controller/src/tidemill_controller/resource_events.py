@@ -14,7 +14,6 @@ COMPONENT = "tidemill-controller"
 MESSAGE_CHARACTERS = 1024
 # The API server keeps an event for an hour: what is older would be told anew by a restart.
 NEWS = timedelta(minutes=30)
-NORMAL = {"SpecAccepted", "ModelBlessed", "ModelDeployed"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Notice:
     reason: str
     message: str
     time: datetime
+    is_warning: bool
 
 
 def of_facts(report: Report, now: datetime) -> Iterator[Notice]:
@@ -32,24 +32,24 @@ def of_facts(report: Report, now: datetime) -> Iterator[Notice]:
     for fact in report.facts:
         message = _message(fact)
         if message and now - fact.time < NEWS:
-            yield Notice(fact.id, fact.kind, message, fact.time)
+            yield Notice(fact.id, fact.kind, message, fact.time, fact.is_refusal)
 
 
 def of_spec(report: Report, generation: int, now: datetime) -> Notice:
     """Return what became of a generation of the spec."""
     reason = "SpecRefused" if report.refusal else "SpecAccepted"
     message = report.refusal or f"generation {generation} of the spec is in force"
-    return Notice(f"{reason}/{generation}", reason, message, now)
+    return Notice(f"{reason}/{generation}", reason, message, now, is_warning=bool(report.refusal))
 
 
 def of_deletion(why: str, now: datetime) -> Notice:
     """Return that a deletion has to wait."""
-    return Notice("DeletionHeldUp", "DeletionHeldUp", why, now)
+    return Notice("DeletionHeldUp", "DeletionHeldUp", why, now, is_warning=True)
 
 
 def probe(resource: Resource) -> Resource:
     """Return an event that is never kept: the answer to it says whether the namespace takes any."""
-    return event_of(resource, Notice("probe", "Probe", "", datetime.now(UTC)))
+    return event_of(resource, Notice("probe", "Probe", "", datetime.now(UTC), is_warning=False))
 
 
 def event_of(resource: Resource, notice: Notice) -> Resource:
@@ -65,7 +65,7 @@ def event_of(resource: Resource, notice: Notice) -> Resource:
             "namespace": metadata["namespace"],
             "uid": metadata["uid"],
         },
-        "type": "Normal" if notice.reason in NORMAL else "Warning",
+        "type": "Warning" if notice.is_warning else "Normal",
         "reason": notice.reason,
         "message": notice.message[:MESSAGE_CHARACTERS],
         "source": {"component": COMPONENT},

@@ -24,11 +24,17 @@ class Clock(BaseModel):
 
 
 class Standing(BaseModel):
-    """One pipeline. `identity` tells this life of its name from others."""
+    """One pipeline. `identity` tells this life of its name from others.
+
+    `is_provisional`: it was made up here, and gives way to the first one that is given. `began` is no later
+    than this life did; None where that is not known.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     identity: str
+    is_provisional: bool = False
+    began: datetime | None = None
     facts: Facts = ()
     clock: Clock | None = None
 
@@ -51,12 +57,16 @@ class Standings:
         with self._lock:
             return self._known().get(pipeline)
 
-    def know(self, pipeline: str, identity: str = "") -> Standing:
-        """Remember a pipeline from now on; one that is known stays, under the identity given."""
+    def know(self, pipeline: str, identity: str = "", began: datetime | None = None) -> Standing:
+        """Remember a pipeline from now on; one that is known stays, unless this is another life."""
         with self._lock:
-            known = self._known().get(pipeline) or Standing(identity=identity or uuid.uuid4().hex)
-            self._put(pipeline, known.model_copy(update={"identity": identity or known.identity}))
-            return self._known()[pipeline]
+            standing = self._known().get(pipeline) or _provisional(began)
+            if identity and identity != standing.identity:
+                given = {"identity": identity, "is_provisional": False}
+                fresh = Standing(identity=identity, began=began)
+                standing = standing.model_copy(update=given) if standing.is_provisional else fresh
+            self._put(pipeline, standing)
+            return standing
 
     def change(self, pipeline: str, change: Callable[[Standing], Standing]) -> bool:
         """Write a known pipeline anew, if it changes; say whether it did."""
@@ -88,4 +98,8 @@ class Standings:
             return Standing.model_validate_json(self._store.read(name))
         except ValidationError as error:
             get_logger().warning("standing-unreadable", object=name, error=str(error))
-            return Standing(identity=uuid.uuid4().hex)
+            return _provisional(None)
+
+
+def _provisional(began: datetime | None) -> Standing:
+    return Standing(identity=uuid.uuid4().hex, is_provisional=True, began=began)

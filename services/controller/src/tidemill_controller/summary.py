@@ -20,7 +20,6 @@ DROPS: tuple[Kind, ...] = ("DatasetIngested", "DropDeduplicated", "DropQuarantin
 DATASETS: tuple[Kind, ...] = ("DatasetTransformed", "DatasetRejected")
 MODELS: tuple[Kind, ...] = ("ModelBlessed", "ModelRejected")
 RELEASES: tuple[Kind, ...] = ("ModelDeployed", "ModelWithdrawn")
-REFUSALS: tuple[Kind, ...] = ("DropQuarantined", "DatasetRejected", "ModelRejected", "ModelWithdrawn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +47,15 @@ class _Serving:
         if fact.kind == "ModelWithdrawn":
             self.candidate = None if self.candidate == fact.number else self.candidate
             self.champion = None if self.champion == fact.number else self.champion
-        elif fact.label == "stable":
+        elif fact.is_stable:
             self.champion = fact.number
-            self.candidate = None if self.candidate == fact.number else self.candidate
+            self.candidate = None if self._is_over(fact.number) else self.candidate
         else:
             self.candidate = fact.number
+
+    def _is_over(self, stable: int | None) -> bool:
+        """Whether the candidate's release ended; a way back to an older version ends none."""
+        return (self.candidate or 0) <= (stable or 0)
 
     def stage(self) -> str:
         if self.candidate is not None:
@@ -91,7 +94,7 @@ def _last(facts: Facts, kinds: tuple[Kind, ...]) -> Fact | None:
 
 
 def _newest_refusal(lasts: Iterable[Fact | None]) -> Fact | None:
-    refused = (fact for fact in lasts if fact is not None and fact.kind in REFUSALS)
+    refused = (fact for fact in lasts if fact is not None and fact.is_refusal)
     return max(refused, key=lambda fact: (fact.time, fact.id), default=None)
 
 

@@ -34,6 +34,8 @@ from tidemill_serving.settings import Settings
 # The stream of each gateway process holds one thread; reports and what people ask need some besides.
 MAX_GATEWAYS = 400
 OTHER_CALLS = 16
+# Each waits for the model server, and for the others; a deletion is not to wait for them.
+BLESSED_AT_ONCE = 8
 # How long a blessed model is held while the model server is away; after ten such times it is a dead letter.
 AWAY_SECONDS = 1500
 
@@ -55,7 +57,10 @@ def main() -> None:
     publisher = publisher_client()
     teller = Teller(publisher, project=settings.project, service="serving")
     on_models = on_events(handlers(Deploy(store, parts.releases), Delete(parts.releases)), teller)
-    consumers = _consumers(settings, publisher, on_models, on_objects(feed, teller))
+    consumers = (
+        hear_models(on_models, project=settings.project, publisher=publisher),
+        Consumer(on_objects(feed, teller), topology.QUALITY, project=settings.project, publisher=publisher),
+    )
     control = _control_server(settings, board, parts)
     with running(consumers, settings, ready={"model-server": model_servers.check}) as stop:
         control.start()
@@ -75,23 +80,16 @@ def main() -> None:
     model_servers.close()
 
 
-def _consumers(
-    settings: Settings,
-    publisher: PublisherClient,
-    on_models: Callable[[Message], None],
-    on_feedback: Callable[[Message], None],
-) -> list[Consumer]:
-    models = Consumer(
-        on_models,
+def hear_models(handle: Callable[[Message], None], *, project: str, publisher: PublisherClient) -> Consumer:
+    """Make the consumer of blessed models, which wait for the model server, and of deleted pipelines."""
+    return Consumer(
+        handle,
         topology.SERVING,
-        project=settings.project,
+        project=project,
         publisher=publisher,
+        concurrency=BLESSED_AT_ONCE,
         patience_seconds=AWAY_SECONDS,
     )
-    return [
-        models,
-        Consumer(on_feedback, topology.QUALITY, project=settings.project, publisher=publisher),
-    ]
 
 
 def _control_server(settings: Settings, board: RouteBoard, parts: Parts) -> grpc.Server:

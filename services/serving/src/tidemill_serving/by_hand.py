@@ -1,6 +1,7 @@
 """What people ask of releases: to promote a version now, to go back, and how it stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from tidemill_contracts import layout
@@ -61,7 +62,7 @@ class ByHand:
         """Take back the version under release, or else the stable one, for the version before it."""
         why = Reason(code="rolled-back", message=reason or "asked for by a person")
         self._find(pipeline)
-        with self._switch.deciding(pipeline) as deployment:
+        with self._deciding(pipeline) as deployment:
             self._switch.put(self._rolled_back(deployment, version, why))
         metrics.RELEASES.labels("rolled-back").inc()
         return self.state(pipeline)
@@ -95,6 +96,14 @@ class ByHand:
             raise NothingDeployed(f"expected a deployed model, received {pipeline!r}")
         return deployment
 
+    @contextmanager
+    def _deciding(self, pipeline: str) -> Iterator[Deployment]:
+        """Hold a deployment that is not of a pipeline deleted since it was found."""
+        with self._switch.deciding(pipeline):
+            if not self._switch.specs.exists(pipeline):
+                raise NothingDeployed(f"expected a pipeline that is declared, received {pipeline!r}")
+            yield self._find(pipeline)
+
     def _wanted(self, deployment: Deployment, version: int) -> Deployed:
         if version == 0:
             if deployment.candidate is None:
@@ -117,8 +126,8 @@ class ByHand:
             raise NotNow(f"version {wanted.version} cannot serve: {fault.code}: {fault.message}")
 
     def _promote(self, pipeline: str, wanted: Deployed) -> None:
-        with self._switch.deciding(pipeline) as deployment:
-            if deployment.stable is None or deployment.stable.version != wanted.version:
+        with self._deciding(pipeline) as deployment:
+            if deployment.stable and deployment.stable.version != wanted.version:
                 self._switch.put(self._promoted(deployment, wanted))
 
     def _promoted(self, deployment: Deployment, wanted: Deployed) -> Deployment:

@@ -14,6 +14,10 @@ class ModelServerAway(Exception):
     """The model server does not answer; it may later."""
 
 
+class ModelServerBusy(ModelServerAway):
+    """The model server answers, and is still at what it was told."""
+
+
 class NothingDeployed(LookupError):
     """There is no model of this name."""
 

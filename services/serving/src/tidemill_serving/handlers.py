@@ -29,8 +29,8 @@ class Deploy:
         assert isinstance(event.data, ModelBlessed)  # noqa: S101 - the table below says so
         began = time.monotonic()
         blessed = event.data
-        if self.releases.is_over(blessed, event.time):
-            yield self._told(self.releases.refuse(blessed), blessed, 0)
+        if self.releases.is_over(blessed.pipeline, blessed.version, event.time):
+            yield self._told(self.releases.refuse(blessed.pipeline, blessed.version), blessed, 0)
             return
         manifest = ModelManifest.model_validate_json(
             self.store.read(layout.model_manifest(blessed.pipeline, blessed.model_id))
@@ -41,7 +41,7 @@ class Deploy:
             data_classification=event.data_classification,
         )
         try:
-            deployment = self.releases.release(manifest, origin)
+            deployment = self.releases.release(manifest, event.time, origin)
         except ModelServerAway as error:
             raise RetryLater(str(error)) from error
         yield self._told(deployment, blessed, round(time.monotonic() - began, 3))

@@ -16,7 +16,7 @@ from tidemill_runtime.objects import ObjectStore
 from tidemill_serving.deployment import Deployment
 from tidemill_serving.errors import ModelServerAway
 from tidemill_serving.loading import Loading
-from tidemill_serving.model_server import ModelServer
+from tidemill_serving.model_server import LOAD_FAILED, ModelServer
 
 Result = TypeVar("Result")
 
@@ -48,13 +48,27 @@ class Holding:
         return choice.address, choice.loaded(pipeline)
 
     def try_out(self, manifest: ModelManifest, wanted: Sequence[Deployment]) -> Reason | None:
-        """Have every server load a version beside what is wanted; return what was wrong at any of them."""
-        faults = self._each(lambda loading: loading.try_out(manifest, wanted))
-        return next((fault for fault in faults if fault is not None), None)
+        """Have every server load a version beside what is wanted; return what was wrong.
 
-    def hold(self, wanted: Sequence[Deployment]) -> None:
-        """Have every wanted version loaded and labelled everywhere; what is not wanted is unloaded."""
-        self._each(lambda loading: loading.hold(wanted))
+        That one of several cannot load it is a fault of that one; what it answers wrongly anywhere is not.
+        """
+        faults = self._each(lambda loading: loading.try_out(manifest, wanted))
+        wrong = next((fault for fault in faults if fault and fault.code != LOAD_FAILED), None)
+        return wrong or (faults[0] if all(faults) else None)
+
+    def hold(self, wanted: Sequence[Deployment], show: Callable[[], None]) -> None:
+        """Have every wanted version loaded and labelled everywhere; what is not wanted is unloaded.
+
+        Calls `show` as soon as more is known of them: one that lost its models may take long to load them.
+        """
+
+        def hold_one(loading: Loading) -> None:
+            loading.hold(wanted)
+            show()
+
+        self._each(lambda loading: loading.look(wanted))
+        show()
+        self._each(hold_one)
 
     def _each(self, work: Callable[[Loading], Result]) -> list[Result]:
         """Do it for every server that answers; raises ModelServerAway when none does."""
@@ -76,11 +90,12 @@ class Holding:
     def _look(self) -> None:
         known = {loading.address: loading for loading in self._loadings}
         found = [known.get(each.address) or Loading(self._store, each) for each in self._members()]
-        # A new one may load for long; the others answer meanwhile, and hear what is new first.
-        self._loadings = tuple(sorted(found, key=lambda loading: not loading.is_known))
+        # Who lacks something may load for long; the others answer meanwhile, and hear what is new first.
+        self._loadings = tuple(sorted(found, key=lambda loading: -loading.size))
 
-    def _preference(self, loading: Loading, pipeline: str) -> tuple[bool, int, int]:
-        """Prefer who answers, then who has most of it; among equals it is always the same one."""
+    def _preference(self, loading: Loading, pipeline: str) -> tuple[bool, int, int, int]:
+        """Prefer who answers, then who has most of it now; among equals it is always the same one."""
         loaded = loading.loaded(pipeline)
         answers = bool(loaded) and loading.address not in self._away
-        return answers, len(loaded), crc32(f"{pipeline} {loading.address}".encode())
+        has = loaded & loading.seen(pipeline)
+        return answers, len(has), len(loaded), crc32(f"{pipeline} {loading.address}".encode())

@@ -9,8 +9,8 @@ from tidemill_runtime.logs import get_logger
 from tidemill_runtime.objects import ObjectStore
 from tidemill_serving.announcing import label_of
 from tidemill_serving.deployment import Deployment
-from tidemill_serving.errors import Unservable
-from tidemill_serving.model_server import AVAILABLE, ModelConfig, ModelServer
+from tidemill_serving.errors import ModelServerBusy, Unservable
+from tidemill_serving.model_server import AVAILABLE, LOAD_FAILED, ModelConfig, ModelServer
 
 STABLE = "stable"
 
@@ -23,6 +23,7 @@ class Loading:
         self._store = store
         self._model_server = model_server
         self._loaded: dict[str, frozenset[int]] | None = None
+        self._seen: dict[str, frozenset[int]] = {}
 
     @property
     def is_known(self) -> bool:
@@ -33,26 +34,59 @@ class Loading:
         """Return the versions that could answer when the model server was last held to what is wanted.
 
         Not while it is at that: a model server that has just restarted is about to get its models back.
+        Of one that was never held to it, those that can answer.
         """
-        return (self._loaded or {}).get(pipeline, frozenset())
+        loaded = self._seen if self._loaded is None else self._loaded
+        return loaded.get(pipeline, frozenset())
+
+    def seen(self, pipeline: str) -> frozenset[int]:
+        """Return the versions that can answer by the last look, also while others are being loaded."""
+        return self._seen.get(pipeline, frozenset())
+
+    @property
+    def size(self) -> int:
+        """How many versions could answer by the last look."""
+        return sum(map(len, self._seen.values()))
+
+    def look(self, wanted: Sequence[Deployment]) -> None:
+        """See which versions can answer, and change nothing."""
+        self._seen = {deployment.pipeline: self._look(deployment.pipeline) for deployment in wanted}
 
     def try_out(self, manifest: ModelManifest, wanted: Sequence[Deployment]) -> Reason | None:
-        """Load a version beside those that are wanted, and ask it golden rows; return what was wrong."""
+        """Load a version beside those that are wanted, and ask it golden rows; return what was wrong.
+
+        Raises ModelServerBusy when the server has not come to it, as it is still at something else.
+        """
         pipeline, version = manifest.pipeline, manifest.version
         others = [deployment for deployment in wanted if deployment.pipeline != pipeline]
         own = next((each for each in wanted if each.pipeline == pipeline), Deployment(pipeline=pipeline))
-        self._model_server.configure([self._config(own, candidate=version), *map(self._config, others)])
         try:
+            self._model_server.configure([self._config(own, candidate=version), *map(self._config, others)])
             self._model_server.await_available(pipeline, version)
             self._model_server.verify(pipeline, version, manifest.golden)
         except Unservable as error:
             return Reason(code=error.code, message=error.message)
+        except ModelServerBusy as error:
+            if version not in self._model_server.states(pipeline):
+                raise
+            return Reason(code=LOAD_FAILED, message=str(error))
         if self._loaded is not None:
             self._loaded = {**self._loaded, pipeline: self._look(pipeline)}
         return None
 
     def hold(self, wanted: Sequence[Deployment]) -> None:
-        """Have every wanted version loaded and labelled; what is not wanted is unloaded."""
+        """Have every wanted version loaded and labelled; what is not wanted is unloaded.
+
+        A server that is still at something else is told again later.
+        """
+        try:
+            self._load(wanted)
+        except ModelServerBusy as error:
+            get_logger().warning("model-server-busy", address=self.address, error=str(error))
+        self.look(wanted)
+        self._loaded = self._seen
+
+    def _load(self, wanted: Sequence[Deployment]) -> None:
         missing = [
             (deployment.pipeline, version)
             for deployment in wanted
@@ -64,7 +98,6 @@ class Loading:
             self._await(pipeline, version)
         if missing:
             self._configure(wanted)
-        self._loaded = {deployment.pipeline: self._look(deployment.pipeline) for deployment in wanted}
 
     def _configure(self, wanted: Sequence[Deployment]) -> None:
         configs = [self._config(deployment) for deployment in wanted]

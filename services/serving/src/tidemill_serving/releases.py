@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from tidemill_contracts.events import ModelBlessed, Reason
+from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_contracts.serving_spec import Strategy
 from tidemill_runtime.logs import get_logger
@@ -26,8 +26,8 @@ class Releases:
         self._switch = switch
         self._now = now
 
-    def release(self, manifest: ModelManifest, origin: Origin | None = None) -> Deployment:
-        """Begin the release of a blessed version, or withdraw it; return the deployment that says which.
+    def release(self, manifest: ModelManifest, at: datetime, origin: Origin | None = None) -> Deployment:
+        """Begin the release of a version blessed at a moment, or withdraw it; return what says which.
 
         A version already decided on stays as decided. Raises ModelServerAway when the server does not answer.
         """
@@ -38,6 +38,9 @@ class Releases:
                 self._switch.specs.refresh_columns(pipeline)
                 fault = self._fault(manifest)
                 with self._switch.deciding(pipeline) as deployment:
+                    # Its pipeline may have been deleted while it was tried out.
+                    if self.is_over(pipeline, manifest.version, at):
+                        return self.refuse(pipeline, manifest.version)
                     self._switch.put(self._decide(deployment, manifest, fault, origin))
             self._reconcile()
             return self._switch.get(pipeline)
@@ -46,25 +49,28 @@ class Releases:
         """Serve a pipeline no more that was deleted at a moment, unless it was deployed anew since."""
         why = deletion_of(pipeline)
         with self._switch.deciding(pipeline) as deployment:
+            if not self._switch.specs.exists(pipeline):
+                # A release may have begun since it was told.
+                at = max(at, self._now())
             after = deployment.delete(at, why)
             if after != deployment:
                 gone = [each for each in (deployment.candidate, deployment.stable) if each is not None]
                 self._switch.put(after.saying([self._gone(deployment, each, why) for each in gone]))
 
-    def is_over(self, blessed: ModelBlessed, at: datetime) -> bool:
+    def is_over(self, pipeline: str, version: int, at: datetime) -> bool:
         """Say whether a version that was blessed at a moment must not serve, as its pipeline was deleted."""
-        deployment = self._switch.get(blessed.pipeline)
-        if blessed.version in deployment.versions():
+        deployment = self._switch.get(pipeline)
+        if version in deployment.versions():
             return False
         is_older = deployment.deleted is not None and at <= deployment.deleted
-        return is_older or not self._switch.specs.exists(blessed.pipeline)
+        return is_older or not self._switch.specs.exists(pipeline)
 
-    def refuse(self, blessed: ModelBlessed) -> Deployment:
+    def refuse(self, pipeline: str, version: int) -> Deployment:
         """Remember that a version of a deleted pipeline must not serve; return what says so."""
-        with self._switch.deciding(blessed.pipeline) as deployment:
-            if blessed.version not in deployment.withdrawn:
-                self._switch.put(deployment.withdraw(blessed.version, deletion_of(blessed.pipeline)))
-            return self._switch.get(blessed.pipeline)
+        with self._switch.deciding(pipeline) as deployment:
+            if version not in deployment.withdrawn:
+                self._switch.put(deployment.withdraw(version, deletion_of(pipeline)))
+            return self._switch.get(pipeline)
 
     def first_share(self, pipeline: str, strategy: Strategy) -> float:
         """Return the share of requests with which a release begins."""
@@ -104,8 +110,7 @@ class Releases:
         return announcing.untold(announcing.withdrawn(deployment, deployed, why, seconds), deployed)
 
     def _reconcile(self) -> None:
-        self._holding.hold(self._switch.wanted())
-        self._switch.show()
+        self._holding.hold(self._switch.wanted(), self._switch.show)
 
 
 def keep_reconciled(
