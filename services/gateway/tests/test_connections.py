@@ -224,7 +224,7 @@ def test_a_caller_says_how_long_it_waits(header: str) -> None:
         wrong = client.post(PATH, content=BODY, headers={header: "soon"})
 
     assert answer.status_code == 504
-    assert 0.1 < seconds < 1
+    assert 0.1 < seconds < 3  # not the five that others have
     assert waiting.seconds_left[0] < 0.2
     assert (over.status_code, over.headers["tidemill-reason"]) == (504, "deadline-exceeded")
     assert len(waiting.seconds_left) == 1
