@@ -108,7 +108,9 @@ class Release:
         """Delete the release and its namespace."""
         self.kubectl("delete", "pipelines", "--all", "--timeout=60s", timeout_seconds=90)
         self.helm("uninstall", self.name, "--ignore-not-found")
-        self.cluster.kubectl("delete", "namespace", self.namespace, "--timeout=120s", timeout_seconds=150)
+        self.cluster.kubectl(
+            "delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s", timeout_seconds=150
+        )
 
     def values(self) -> tuple[str, ...]:
         """Return helm's options for the values of a test."""
