@@ -109,7 +109,9 @@ def test_an_object_that_is_announced_again_adds_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [(LOG, b"not gzip"), (LOG, gzip.compress(b"{}")), (SAID, b"[]")]
+    ("name", "content"),
+    [(LOG, b"not gzip"), (LOG, gzip.compress(b"{}")), (SAID, b"[]")],
+    ids=["not compressed", "no log line", "no feedback"],
 )
 def test_what_no_gateway_wrote_is_a_dead_letter(site: Site, name: str, content: bytes) -> None:
     new = written(site, name)
