@@ -8,7 +8,6 @@ from transform_world import World
 from tidemill_contracts import topology
 from tidemill_contracts.event import Event, EventData
 from tidemill_contracts.events import DatasetTransformed
-from tidemill_runtime.consumer import Message
 from tidemill_runtime.telling import Cause, Teller, read_event
 
 PROJECT = "tidemill"
@@ -35,8 +34,7 @@ class Site:
             subscription=path, max_messages=1, timeout=WAIT_SECONDS
         ).received_messages
         self.subscriber.acknowledge(subscription=path, ack_ids=[received.ack_id])
-        sent = received.message
-        return read_event(Message(sent.data, dict(sent.attributes), sent.message_id, sent.publish_time))
+        return read_event(received.message)
 
     def tell(self, data: EventData, correlation_id: str) -> None:
         Teller(self.publisher, project=PROJECT, service="test").tell(data, Cause(correlation_id))

@@ -18,12 +18,11 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from tidemill_contracts import layout, topology
-from tidemill_contracts.event import Event, EventData, from_message
-from tidemill_contracts.events import EVENT_TYPES
+from tidemill_contracts.event import Event, EventData
 from tidemill_local.supervisor.platform import Platform
 from tidemill_local.supervisor.tidemill import PROJECT, TIDEMILL
 from tidemill_runtime.folder import FolderStore
-from tidemill_runtime.telling import Cause, Teller
+from tidemill_runtime.telling import Cause, Teller, read_event
 
 FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
 START_SECONDS = 90
@@ -135,7 +134,7 @@ def running_world(home: Path, **environment: str) -> Iterator[World]:
         subscriber.create_subscription(name=path, topic=topic)
 
         def hear(message: Message) -> None:
-            world.events.append(from_message(message.data, message.attributes, EVENT_TYPES))
+            world.events.append(read_event(message))
             message.ack()
 
         stream = subscriber.subscribe(path, hear)

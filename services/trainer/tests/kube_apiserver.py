@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import create_default_context
+from urllib.request import urlopen
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from kubernetes.client import ApiClient, AuthenticationV1TokenRequest, Configuration, CoreV1Api, VersionApi
+from kubernetes.client import ApiClient, AuthenticationV1TokenRequest, Configuration, CoreV1Api
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
@@ -99,10 +101,12 @@ def _running(command: tuple[str, ...], log: Path) -> Iterator[None]:
 
 
 def _wait(server: KubeApiServer, log: Path) -> None:
+    url = f"https://127.0.0.1:{server.port}/readyz"
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        with suppress(HTTPError, ApiException, FileNotFoundError, OSError):
-            VersionApi(server.client()).get_code(_request_timeout=5)
+        with suppress(HTTPError, ApiException, OSError):
+            # Nobody in particular may ask, once the roles are there that every cluster begins with.
+            urlopen(url, timeout=5, context=create_default_context(cafile=server.certificate)).close()
             CoreV1Api(server.client()).read_namespace("default", _request_timeout=5)
             return
         time.sleep(0.2)

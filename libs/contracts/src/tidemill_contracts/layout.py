@@ -74,6 +74,11 @@ def sequence_key(sequence: str, pipeline: str, key: str) -> str:
     return f"sequences/{sequence}/{pipeline}/keys/{key}"
 
 
+def sequence_mark(sequence: str, pipeline: str) -> str:
+    """The object that holds a number given lately, from which on the newest is looked for."""
+    return f"sequences/{sequence}/{pipeline}/mark"
+
+
 def span(pipeline: str, span_id: str, file: str) -> str:
     """A file of a span: `data.parquet`, `rejects.parquet` or `manifest.json`."""
     return f"spans/{pipeline}/{span_id}/{file}"

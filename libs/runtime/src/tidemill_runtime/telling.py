@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from google.cloud.pubsub_v1 import PublisherClient
 from google.cloud.pubsub_v1.types import BatchSettings
@@ -57,25 +58,38 @@ class Teller:
 EventHandler = Callable[[Event], Iterable[EventData]]
 
 
-def read_event(message: Message) -> Event:
-    """Decode a delivery; raise InvalidEvent when it is no event."""
-    return from_message(
-        message.data,
-        message.attributes,
-        EVENT_TYPES,
-        message_id=message.message_id,
-        publish_time=message.publish_time,
-    )
+class Delivery(Protocol):
+    """A message as any of Pub/Sub's clients hands it over."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def attributes(self) -> Mapping[str, str]: ...
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def publish_time(self) -> datetime: ...
+
+
+def read_event(message: Delivery) -> Event:
+    """Decode a delivery; raise Rejected when it is no event."""
+    try:
+        return from_message(
+            message.data,
+            message.attributes,
+            EVENT_TYPES,
+            message_id=message.message_id,
+            publish_time=message.publish_time,
+        )
+    except InvalidEvent as error:
+        raise Rejected("invalid-event", str(error)) from error
 
 
 def on_events(handlers: Mapping[type[EventData], EventHandler], teller: Teller) -> Callable[[Message], None]:
     """Make a message handler from a table of event handlers; what a handler yields is told as it comes."""
 
     def handle(message: Message) -> None:
-        try:
-            event = read_event(message)
-        except InvalidEvent as error:
-            raise Rejected("invalid-event", str(error)) from error
+        event = read_event(message)
         handler = handlers.get(type(event.data))
         if handler is None:
             raise Rejected(

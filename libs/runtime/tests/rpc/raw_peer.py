@@ -26,7 +26,7 @@ class RawPeer:
         return kind, flags, stream, await self.reader.readexactly(high << 16 | low)
 
     async def until(self, kind: int, stream: int | None = None) -> tuple[int, int, int, bytes]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (seen := await self.frame())[0] != kind or stream not in (None, seen[2]):
                 pass
         return seen
@@ -39,7 +39,7 @@ class RawPeer:
         return int.from_bytes((await self.until(frames.GOAWAY))[3][4:8], "big")
 
     async def is_hung_up(self) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             try:
                 while await self.reader.read(65536):
                     pass
@@ -48,15 +48,40 @@ class RawPeer:
         return True
 
 
-REQUEST = b"".join(
-    [
-        b"\x83\x86",
-        field(b":path", b"/test.Echo/echo"),
-        field(b":authority", b"test"),
-        field(b"te", b"trailers"),
-        field(b"content-type", b"application/grpc"),
-    ]
-)
+class SilentTransport:
+    """Takes what is written, and sends it nowhere."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.is_aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Nothing is buffered."""
+
+
+def block(method: bytes) -> bytes:
+    """Return the headers of a request."""
+    return b"".join(
+        [
+            b"\x83\x86",
+            field(b":path", b"/test.Echo/" + method),
+            field(b":authority", b"test"),
+            field(b"te", b"trailers"),
+            field(b"content-type", b"application/grpc"),
+        ]
+    )
+
+
+REQUEST = block(b"echo")
 
 
 def request(stream: int, message: bytes = b"hello", block: bytes = REQUEST) -> bytes:

@@ -102,7 +102,7 @@ async def open_channel(client: str, address: str) -> Any:
 
 def caller(client: str, channel: Any) -> Callable[..., Awaitable[bytes]]:
     async def call(
-        method: str, request: bytes = b"", seconds: float = 10, metadata: Sequence[tuple[str, str]] = ()
+        method: str, request: bytes = b"", seconds: float = 20, metadata: Sequence[tuple[str, str]] = ()
     ) -> bytes:
         stub = channel.unary_unary(f"/test.Echo/{method}", bytes, bytes)
         if client != "sync":
@@ -123,6 +123,6 @@ def caller(client: str, channel: Any) -> Callable[..., Awaitable[bytes]]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.005)

@@ -65,8 +65,8 @@ async def test_a_call_ends_at_its_deadline_on_both_sides(world: Any) -> None:
     refused = await failure(world.call("wait", b"x", seconds=0.2))
 
     assert refused.code() is CODE.DEADLINE_EXCEEDED
-    assert 0.15 < time.monotonic() - began < 2
-    await until(lambda: world.service.cancelled == 1)
+    assert time.monotonic() - began > 0.15
+    await until(lambda: world.service.cancelled == world.service.begun)
 
 
 async def test_a_call_without_time_is_late_at_once(world: Any) -> None:
@@ -116,7 +116,7 @@ async def test_a_thousand_calls_wait_at_once(world: Any, request: pytest.Fixture
 async def test_a_server_that_stops_answers_what_it_has_taken(world: Any) -> None:
     calls = [asyncio.ensure_future(world.call("wait", b"%d" % number)) for number in range(10)]
     await until(lambda: world.service.begun == 10)
-    stopping = asyncio.ensure_future(world.stop(5))
+    stopping = asyncio.ensure_future(world.stop(20))
     await asyncio.sleep(0.1)
 
     refused = await failure(world.call("echo", b"late"))
@@ -124,7 +124,7 @@ async def test_a_server_that_stops_answers_what_it_has_taken(world: Any) -> None
 
     assert await asyncio.gather(*calls) == [b"%d" % number for number in range(10)]
     assert refused.code() is CODE.UNAVAILABLE
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, 20)
 
 
 async def test_a_server_without_patience_leaves_its_callers_with_an_error(world: Any) -> None:

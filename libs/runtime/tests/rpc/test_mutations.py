@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from raw_peer import GREETING, REQUEST, request
+from raw_peer import GREETING, REQUEST, SilentTransport, request
 from rpc_world import Service
 
 from tidemill_runtime.rpc import frames
@@ -32,25 +32,6 @@ CONTROL = [
     frames.goaway(3, ErrorCode.NO_ERROR),
     frames.frame(99, 0xFF, 1, b"unknown"),
 ]
-
-
-class SilentTransport:
-    """Takes what is written, and sends it nowhere."""
-
-    def __init__(self) -> None:
-        self.is_closed = False
-        self.written = 0
-
-    def write(self, data: bytes) -> None:
-        self.written += len(data)
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    abort = close
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        """Nothing is buffered."""
 
 
 def requests(chance: random.Random) -> list[bytes]:
@@ -109,7 +90,7 @@ async def feed(chance: random.Random, take: Callable[[bytes], None], data: bytes
 
 
 async def settled() -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - they are of no group
             await asyncio.sleep(0)
 

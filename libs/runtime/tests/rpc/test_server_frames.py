@@ -9,12 +9,12 @@ import grpc
 import grpc.aio
 import pytest
 from hpack import Encoder
-from raw_peer import GREETING, REQUEST, RawPeer, request
+from raw_peer import GREETING, REQUEST, RawPeer, block, request
 from rpc_world import Service, start_ours
 
 from tidemill_runtime.rpc import frames, patience
 from tidemill_runtime.rpc.frames import ErrorCode, Setting
-from tidemill_runtime.rpc.header_blocks import MAX_LIST_BYTES, field
+from tidemill_runtime.rpc.header_blocks import MAX_LIST_BYTES, NO_TABLE, field
 from tidemill_runtime.rpc.messages import framed
 
 Raw = Callable[[], Awaitable[RawPeer]]
@@ -194,6 +194,11 @@ async def test_what_is_no_http_2_is_hung_up_on(raw: Raw, sent: bytes) -> None:
         pytest.param(
             SETTINGS_ACK + request(1, block=b"\x21" + REQUEST), ErrorCode.COMPRESSION_ERROR, id="a table"
         ),
+        pytest.param(
+            request(1, block=NO_TABLE * MAX_LIST_BYTES + REQUEST),
+            ErrorCode.ENHANCE_YOUR_CALM,
+            id="more of a block than headers may have",
+        ),
         pytest.param(frames.window_update(0, 0), ErrorCode.PROTOCOL_ERROR, id="window that stays"),
         pytest.param(
             frames.window_update(0, frames.MAX_WINDOW), ErrorCode.FLOW_CONTROL_ERROR, id="window too large"
@@ -279,10 +284,17 @@ async def test_headers_without_measure_are_refused(raw: Raw) -> None:
     assert await is_alive(raw)
 
 
+async def test_a_call_may_be_late_before_its_handler_has_begun(raw: Raw) -> None:
+    peer = await raw()
+    peer.send(GREETING, request(1, block=block(b"wait") + field(b"grpc-timeout", b"1n")))
+
+    assert (await peer.headers(1))[b"grpc-status"] == b"4"
+
+
 async def test_a_handler_may_answer_many_times() -> None:
     address, stop = await start_ours(Service())
     async with grpc.aio.insecure_channel(address) as channel:
-        call = channel.unary_stream("/test.Echo/count", bytes, bytes)(b"100", timeout=5)
+        call = channel.unary_stream("/test.Echo/count", bytes, bytes)(b"100", timeout=20)
 
         assert [int(answer) async for answer in call] == list(range(100))
         assert await call.code() is grpc.StatusCode.OK

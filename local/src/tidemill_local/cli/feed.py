@@ -15,9 +15,10 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from google.pubsub_v1.types import ExpirationPolicy, Subscription
 
 from tidemill_contracts import topology
-from tidemill_contracts.event import Event, InvalidEvent, from_message
-from tidemill_contracts.events import EVENT_TYPES
+from tidemill_contracts.event import Event
 from tidemill_local.cli.errors import CommandFailed
+from tidemill_runtime.consumer import Rejected
+from tidemill_runtime.telling import read_event
 
 DEADLINE_SECONDS = 10
 EXPIRES_AFTER = timedelta(days=1)
@@ -69,17 +70,7 @@ class EventFeed:
             return None
 
     def _receive(self, message: Message) -> None:
-        try:
-            event = from_message(
-                message.data,
-                message.attributes,
-                EVENT_TYPES,
-                message_id=message.message_id,
-                publish_time=message.publish_time,
-            )
-            self._events.put(event)
-        except InvalidEvent:
-            # Of a version this one cannot read; the services reject it with a reason.
-            pass
-        finally:
-            message.ack()
+        # One of a version that this one cannot read is rejected by the services, with a reason.
+        with suppress(Rejected):
+            self._events.put(read_event(message))
+        message.ack()

@@ -6,10 +6,9 @@ and messages are acknowledged only when their row is stored.
 
 import json
 
-from tidemill_contracts.event import InvalidEvent
 from tidemill_contracts.manifest import Column, content_id
 from tidemill_contracts.profile import ColumnType
-from tidemill_runtime.consumer import Message, Rejected
+from tidemill_runtime.consumer import Message
 from tidemill_runtime.telling import read_event
 from tidemill_transform.warehouse import Table, Warehouse
 
@@ -51,10 +50,7 @@ class Ledger:
 
     def record_event(self, message: Message) -> None:
         """Append an event; raise Rejected when the message is none."""
-        try:
-            event = read_event(message)
-        except InvalidEvent as error:
-            raise Rejected("invalid-event", str(error)) from error
+        event = read_event(message)
         row = {
             "source": event.source,
             "id": event.id,

@@ -51,10 +51,11 @@ class Channel:
     async def close(self) -> None:
         """Hang up; calls that wait fail."""
         self._is_closed = True
+        self._failure = "the channel is closed"
         if self._connecting is not None:
             self._connecting.cancel()
         if self._connection is not None:
-            self._connection.end(ErrorCode.NO_ERROR, "the channel is closed")
+            self._connection.end(ErrorCode.NO_ERROR, self._failure)
 
     async def call(self, headers: bytes, message: bytes, deadline: float) -> bytes:
         """Return the answer to a message; raises RpcError."""
@@ -74,11 +75,11 @@ class Channel:
             if self._is_closed or loop.time() < self._retry_at:
                 raise RpcError(grpc.StatusCode.UNAVAILABLE, self._failure)
             self._connecting = loop.create_task(self._connect())
-        try:
-            async with asyncio.timeout_at(deadline):
-                connection = await asyncio.shield(self._connecting)
-        except TimeoutError:
-            raise RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
+        connecting = self._connecting
+        await asyncio.wait((connecting,), timeout=deadline - loop.time())
+        if not connecting.done():
+            raise RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        connection = None if connecting.cancelled() else connecting.result()
         if connection is None:
             raise RpcError(grpc.StatusCode.UNAVAILABLE, self._failure)
         return connection
@@ -90,7 +91,7 @@ class Channel:
             async with asyncio.timeout(CONNECT_SECONDS):
                 connection = await self._open(loop)
                 await connection.greeted
-        except (OSError, TimeoutError, ValueError, RpcError) as error:
+        except (OSError, OverflowError, ValueError, RpcError) as error:
             self._failure = f"failed to connect to {self._address}: {error}"
             self._retry_at = loop.time() + self._backoff_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._backoff_seconds = min(self._backoff_seconds * 1.6, BACKOFF_SECONDS[1])

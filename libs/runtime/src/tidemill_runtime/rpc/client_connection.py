@@ -76,6 +76,7 @@ class ClientConnection(Connection[ClientCall, ResponseHead]):
         self._ping_after_seconds = ping_after_seconds
         self._lost_after_seconds = lost_after_seconds
         self._was_heard = True
+        self._is_owed = False
         self._is_pinged = False
         self._pings = 0
         self._timer = self._loop.call_later(ping_after_seconds, self._check_life)
@@ -94,7 +95,7 @@ class ClientConnection(Connection[ClientCall, ResponseHead]):
         timer = self._loop.call_at(deadline, _expire, answer)
         call = None
         try:
-            while len(self.streams) >= self.max_peer_streams:
+            while self.is_open and len(self.streams) >= self.max_peer_streams:
                 await self._room(answer)
             call = self._begin(headers, message, answer)
             return await answer
@@ -106,11 +107,13 @@ class ClientConnection(Connection[ClientCall, ResponseHead]):
     def data_received(self, data: bytes) -> None:
         """Take bytes; the server lives."""
         self._was_heard = True
+        self._is_owed = False
         super().data_received(data)
 
     def leave(self) -> None:
         """Begin no calls; hang up after the last one."""
         self._is_leaving = True
+        self._wake()
         if not self.streams:
             self.end(ErrorCode.NO_ERROR, "connection closed")
 
@@ -147,8 +150,7 @@ class ClientConnection(Connection[ClientCall, ResponseHead]):
             status = _OF_RESET.get(code, grpc.StatusCode.INTERNAL)
             stream.fail(RpcError(status, f"stream reset, error code {code}"))
 
-    def on_goaway(self, last_stream: int, code: int, reason: str) -> None:
-        del code, reason
+    def on_goaway(self, last_stream: int) -> None:
         for call in [call for call in self.streams.values() if call.id > last_stream]:
             self.forget(call)
             call.fail(Unprocessed())
@@ -184,6 +186,7 @@ class ClientConnection(Connection[ClientCall, ResponseHead]):
         self._next_stream += 2
         # The last number but a few: the next call finds another connection.
         self._is_leaving = self._next_stream >= frames.MAX_WINDOW
+        self._is_owed = True
         self._pings = 0
         call = self.streams[number] = ClientCall(number, self.first_window, answer)
         begin = frames.head(frames.HEADERS, frames.END_HEADERS, number, len(headers)) + headers
@@ -222,7 +225,9 @@ class ClientConnection(Connection[ClientCall, ResponseHead]):
             self.transport.abort()
             self.end(ErrorCode.NO_ERROR, "ping timeout")
             return
-        self._is_pinged = bool(self.streams) and not self._was_heard and self._pings < MOST_PINGS
+        # A call that nobody waits for any longer is still one that the server has not answered.
+        is_asked = self._is_owed or bool(self.streams)
+        self._is_pinged = is_asked and not self._was_heard and self._pings < MOST_PINGS
         if self._is_pinged:
             self._pings += 1
             self.write(_PING)

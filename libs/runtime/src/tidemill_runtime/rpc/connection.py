@@ -48,6 +48,7 @@ class Connection(Sender[AnyStream], asyncio.Protocol, Generic[AnyStream, Head]):
         self._received_bytes = 0
         self._only: int | None = frames.SETTINGS
         self._block: tuple[int, int, bytearray] | None = None
+        self._hanging_up: asyncio.TimerHandle | None = None
         self._takers: dict[int, Callable[[int, int, bytes], None]] = {
             frames.PRIORITY: self._take_priority,
             frames.RST_STREAM: self._take_reset,
@@ -80,7 +81,7 @@ class Connection(Sender[AnyStream], asyncio.Protocol, Generic[AnyStream, Head]):
         """Take note that either side gave a stream up; it is none of `streams` any more."""
 
     @abstractmethod
-    def on_goaway(self, last_stream: int, code: int, reason: str) -> None:
+    def on_goaway(self, last_stream: int) -> None:
         """Take note that the peer begins no streams, and answers none after `last_stream`."""
 
     @abstractmethod
@@ -94,6 +95,8 @@ class Connection(Sender[AnyStream], asyncio.Protocol, Generic[AnyStream, Head]):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give all streams up."""
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
         if not self.is_closing:
             self.is_closing = True
             self.on_end(str(error) if error else "connection closed")
@@ -120,7 +123,7 @@ class Connection(Sender[AnyStream], asyncio.Protocol, Generic[AnyStream, Head]):
             self.is_closing = True
             self.transport.write(frames.goaway(self.last_stream, code, reason))
             self.transport.close()
-            self._loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+            self._hanging_up = self._loop.call_later(GOODBYE_SECONDS, self.transport.abort)
             self.on_end(reason)
 
     def give_up(self, stream: AnyStream, code: ErrorCode) -> None:
@@ -222,14 +225,12 @@ class Connection(Sender[AnyStream], asyncio.Protocol, Generic[AnyStream, Head]):
                 raise Fault(ErrorCode.FRAME_SIZE_ERROR, "expected an empty acknowledgement")
             self._reader.forbid_table()
             return
-        self._patience.spend(self._loop.time())
-        for key, value in frames.read_settings(payload):
-            if key == Setting.MAX_CONCURRENT_STREAMS:
-                self.max_peer_streams = value
-            elif key == Setting.MAX_FRAME_SIZE:
-                self.max_frame_bytes = value
-            elif key == Setting.INITIAL_WINDOW_SIZE:
-                self.begin_with(value)
+        # Another first window is one for each of the streams there are.
+        self._patience.spend(self._loop.time(), 1 + len(self.streams) // 10)
+        settings = frames.read_settings(payload)
+        self.max_peer_streams = settings.get(Setting.MAX_CONCURRENT_STREAMS, self.max_peer_streams)
+        self.max_frame_bytes = settings.get(Setting.MAX_FRAME_SIZE, self.max_frame_bytes)
+        self.begin_with(settings.get(Setting.INITIAL_WINDOW_SIZE, self.first_window))
         self._only = None
         self.write(frames.frame(frames.SETTINGS, frames.ACK, 0))
         self.on_settings()
@@ -263,8 +264,7 @@ class Connection(Sender[AnyStream], asyncio.Protocol, Generic[AnyStream, Head]):
         _expect_whole_connection(number)
         if len(payload) < 8:
             raise Fault(ErrorCode.FRAME_SIZE_ERROR, f"expected 8 bytes of GOAWAY, received {len(payload)}")
-        last = int.from_bytes(payload[:4], "big") & frames.MAX_WINDOW
-        self.on_goaway(last, int.from_bytes(payload[4:8], "big"), payload[8:].decode(errors="replace"))
+        self.on_goaway(int.from_bytes(payload[:4], "big") & frames.MAX_WINDOW)
 
     def _take_priority(self, _flags: int, number: int, payload: bytes) -> None:
         if not number:

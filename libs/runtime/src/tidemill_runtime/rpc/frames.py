@@ -78,19 +78,19 @@ def settings(values: Mapping[Setting, int]) -> bytes:
     return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*pair) for pair in values.items()))
 
 
-def read_settings(payload: bytes) -> list[tuple[int, int]]:
-    """Return what a SETTINGS frame says, in order; raises Fault when values are not allowed."""
+def read_settings(payload: bytes) -> dict[int, int]:
+    """Return what a SETTINGS frame says in the end; raises Fault when values are not allowed."""
     if len(payload) % _SETTING.size:
         raise Fault(ErrorCode.FRAME_SIZE_ERROR, f"expected settings of 6 bytes each, received {len(payload)}")
-    pairs = list(_SETTING.iter_unpack(payload))
-    for key, value in pairs:
+    values = dict(_SETTING.iter_unpack(payload))
+    for key, value in values.items():
         if key == Setting.ENABLE_PUSH and value > 1:
             raise Fault(ErrorCode.PROTOCOL_ERROR, f"expected ENABLE_PUSH to be 0 or 1, received {value}")
         if key == Setting.INITIAL_WINDOW_SIZE and value > MAX_WINDOW:
             raise Fault(ErrorCode.FLOW_CONTROL_ERROR, f"expected a window below 2**31, received {value}")
         if key == Setting.MAX_FRAME_SIZE and not LEAST_MAX_FRAME <= value < 2**24:
             raise Fault(ErrorCode.PROTOCOL_ERROR, f"expected a frame size of HTTP/2, received {value}")
-    return pairs
+    return values
 
 
 def number(payload: bytes, kind: str) -> int:

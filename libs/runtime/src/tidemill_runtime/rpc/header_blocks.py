@@ -44,6 +44,8 @@ class HeaderReader(Generic[Head]):
         self._decoder.header_table_size = 0
 
     def _decode(self, block: bytes) -> Head:
+        if len(block) > MAX_LIST_BYTES:
+            raise Fault(ErrorCode.ENHANCE_YOUR_CALM, f"expected at most {MAX_LIST_BYTES} bytes of headers")
         try:
             pairs = [(name, value) for name, value in self._decoder.decode(block, raw=True)]
         except HPACKError as error:

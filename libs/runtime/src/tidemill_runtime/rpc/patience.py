@@ -13,9 +13,9 @@ class Patience:
         self._left = float(BURST)
         self._last = now
 
-    def spend(self, now: float) -> None:
-        """Take one thing more; raises Fault when it is one too many."""
-        self._left = min(BURST, self._left + (now - self._last) * PER_SECOND) - 1
+    def spend(self, now: float, things: int = 1) -> None:
+        """Take so many more; raises Fault when it is one too many."""
+        self._left = min(BURST, self._left + (now - self._last) * PER_SECOND) - things
         self._last = now
         if self._left < 0:
             raise Fault(ErrorCode.ENHANCE_YOUR_CALM, "expected fewer frames that are no calls")

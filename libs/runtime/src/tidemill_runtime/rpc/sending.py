@@ -49,6 +49,7 @@ class Sender(ABC, Generic[AnyStream]):
         self.first_window = frames.DEFAULT_WINDOW
         self.max_frame_bytes = frames.LEAST_MAX_FRAME
         self._window = frames.DEFAULT_WINDOW
+        # Those that wait for the connection's window; others wait for their own.
         self._blocked: dict[int, AnyStream] = {}
 
     @abstractmethod
@@ -85,12 +86,14 @@ class Sender(ABC, Generic[AnyStream]):
         """Send so much more on the whole connection; raises Fault."""
         self._window = _grown(self._window, size)
         for stream in list(self._blocked.values()):
+            if not self._window:
+                break
             self._send_unsent(stream)
 
     def allow_stream(self, stream: AnyStream, size: int) -> None:
         """Send so much more on a stream; raises Fault."""
         stream.window = _grown(stream.window, size, stream.id)
-        if stream.id in self._blocked:
+        if stream.unsent:
             self._send_unsent(stream)
 
     def begin_with(self, window: int) -> None:
@@ -98,7 +101,9 @@ class Sender(ABC, Generic[AnyStream]):
         change = window - self.first_window
         self.first_window = window
         for stream in list(self.streams.values()):
-            self.allow_stream(stream, change)
+            stream.window = _grown(stream.window, change)
+            if stream.unsent:
+                self._send_unsent(stream)
 
     def _send_unsent(self, stream: AnyStream) -> None:
         unsent, pieces = stream.unsent, list[bytes | memoryview]()
@@ -109,11 +114,12 @@ class Sender(ABC, Generic[AnyStream]):
             pieces += (head(frames.DATA, frames.END_STREAM * is_last, stream.id, size), unsent[:size])
             unsent = unsent[size:]
         stream.unsent = unsent
-        if unsent:
-            self._blocked[stream.id] = stream
-            self.write(b"".join(pieces))
-            return
         self._blocked.pop(stream.id, None)
+        if unsent:
+            self.write(b"".join(pieces))
+            if stream.window > 0:
+                self._blocked[stream.id] = stream
+            return
         self.write(b"".join((*pieces, stream.ending or b"")))
         if stream.ending is not None:
             self.on_sent(stream)

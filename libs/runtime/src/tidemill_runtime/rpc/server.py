@@ -1,6 +1,7 @@
 """A server of gRPC for unary requests; their answers may be several."""
 
 import asyncio
+import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +53,9 @@ class Server:
         except OSError as error:
             raise OSError(f"Failed to bind to address {host}:{port}: {error}") from error
         self._listeners.append(listener)
+        for each in listener.sockets:
+            # Those that are accepted inherit it: a client that has vanished is noticed, if late.
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return int(listener.sockets[0].getsockname()[1])
 
     async def listen_unix(self, path: Path) -> None:

@@ -45,13 +45,12 @@ class Method:
 class ServerCall(Stream):
     """A request, and how far its answer is."""
 
-    __slots__ = ("has_begun", "head", "is_late", "method", "task", "timer")
+    __slots__ = ("has_begun", "head", "method", "task", "timer")
 
     def __init__(self, number: int, window: int, head: RequestHead, method: Method | None) -> None:
         super().__init__(number, window)
         self.head = head
         self.method = method
         self.has_begun = False
-        self.is_late = False
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None

@@ -124,8 +124,8 @@ class ServerConnection(Connection[ServerCall, RequestHead | None]):
         if stream.task is not None:
             stream.task.cancel()
 
-    def on_goaway(self, last_stream: int, code: int, reason: str) -> None:
-        del last_stream, code, reason
+    def on_goaway(self, last_stream: int) -> None:
+        del last_stream
         self._is_draining = True
         self._end_if_drained()
 
@@ -170,10 +170,6 @@ class ServerConnection(Connection[ServerCall, RequestHead | None]):
                 self._send(call, method.encode(answer), _frame(call, _OK))
         except RpcError as error:
             self._refuse(call, error.code(), error.details())
-        except asyncio.CancelledError:
-            if not call.is_late:
-                raise
-            self._refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         except Exception as error:  # noqa: BLE001 - the process boundary: the caller must not wait for ever
             get_logger().exception("call-failed", method=call.head.path)
             self._refuse(call, grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
@@ -193,10 +189,11 @@ class ServerConnection(Connection[ServerCall, RequestHead | None]):
             self.send(call, b"", b"", _frame(call, block))
 
     def _expire(self, call: ServerCall) -> None:
-        call.is_late = True
-        if call.task is None:
-            self._refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        if call.unsent:
+            self.give_up(call, ErrorCode.CANCEL)
         else:
+            self._refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        if call.task is not None:
             call.task.cancel()
 
     def _end_if_drained(self) -> None:
