@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from bucket_world import BucketWorld
+from controller_world import PATIENCE_SECONDS
 from pydantic import ValidationError
 
 from tidemill_contracts import topology
 from tidemill_contracts.events import EVENT_TYPES
-from tidemill_controller import reconciling
+from tidemill_controller import looking as looking_module
 from tidemill_controller.handlers import Remember, handlers
-from tidemill_controller.reconciling import FIRST_PAUSE_SECONDS, Looking
+from tidemill_controller.looking import Looking
+from tidemill_controller.reconciling import FIRST_PAUSE_SECONDS
 from tidemill_controller.settings import Settings
 
 HEAVY = ("kubernetes", "pandas", "tensorflow", "pyarrow", "google.cloud.storage")
@@ -57,14 +59,14 @@ def test_a_change_is_looked_at_soon_and_trouble_ends_nothing(tmp_path: Path) -> 
     thread.start()
     world.declare("flights", "{label: late}")
     known = threading.Event()
-    for _ in range(100):
+    for _ in range(300):
         looking.look_soon()
         if world.standings.get("flights") is not None:
             break
         known.wait(0.1)
     looking.check_alive()
     stop.set()
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
 
     assert world.standings.get("flights") is not None
     assert not thread.is_alive()
@@ -72,7 +74,7 @@ def test_a_change_is_looked_at_soon_and_trouble_ends_nothing(tmp_path: Path) -> 
 
 def test_a_thread_that_stopped_turning_is_not_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looking = Looking(BucketWorld(tmp_path).controller, every_seconds=1)
-    monkeypatch.setattr(reconciling, "STALLED_SECONDS", -1)
+    monkeypatch.setattr(looking_module, "STALLED_SECONDS", -1)
 
     with pytest.raises(RuntimeError, match="expected a look"):
         looking.check_alive()
@@ -126,20 +128,22 @@ def test_an_event_that_is_never_taken_holds_up_those_of_no_other_pipeline(tmp_pa
     assert [each.pipeline for each in world.broker.deletions] == ["b", "c"]
 
 
-def test_a_look_at_many_pipelines_that_take_long_is_alive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = three_deleted(tmp_path)
-    world.broker.seconds = 0.3
-    monkeypatch.setattr(reconciling, "STALLED_SECONDS", 0.6)
-    looking, stop = Looking(world.controller, every_seconds=600), threading.Event()
+def test_a_look_at_many_pipelines_that_take_long_is_alive(tmp_path: Path) -> None:
+    world, passed = three_deleted(tmp_path), [0.0]
+    looking, stop = Looking(world.controller, every_seconds=600, clock=lambda: passed[0]), threading.Event()
+
+    def take_long() -> None:
+        passed[0] += 400
+        looking.check_alive()
+
+    world.broker.while_asked = take_long
     world.seconds += 61
     thread = threading.Thread(target=looking.run, args=(stop,), daemon=True)
     thread.start()
-    for _ in range(10):
-        looking.check_alive()
-        time.sleep(0.1)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(world.broker.deletions) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
     stop.set()
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
 
     assert len(world.broker.deletions) == 3

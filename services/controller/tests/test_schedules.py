@@ -80,6 +80,14 @@ def test_a_time_that_could_not_be_told_is_told_later(clockwork: Clockwork) -> No
     assert clockwork.broker.requests == ["schedule-2026-01-02T03:00:00Z"]
 
 
+def test_a_clock_that_was_far_ahead_for_a_while_ends_no_schedule(clockwork: Clockwork) -> None:
+    clockwork.look(datetime(2038, 1, 1, tzinfo=UTC))
+    clockwork.look(NOON)
+    clockwork.look(datetime(2026, 1, 2, 3, tzinfo=UTC))
+
+    assert clockwork.broker.requests == ["schedule-2037-12-31T03:00:00Z", "schedule-2026-01-02T03:00:00Z"]
+
+
 def test_times_are_of_the_schedules_time_zone(clockwork: Clockwork) -> None:
     in_berlin = Retraining(schedule="0 3 * * *", time_zone="Europe/Berlin")
 

@@ -1,11 +1,14 @@
 """A model server in memory, behind the real gRPC API: what TF Serving promises, without TensorFlow.
 
 As in TF Serving, a configuration replaces all of the last one, and a label may only name a loaded version. As
-there with new models, a configuration is answered, and the next one looked at, when what it names is loaded.
+there, a configuration is answered, and the next one looked at, when each model of a new name has a version:
+also when the one who asked is gone.
 """
 
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,6 +30,10 @@ class FakeModelServer:
         self.versions: dict[str, set[int]] = {}
         self.labels: dict[str, dict[str, int]] = {}
         self.reloads = 0
+        # Of these, how many are not answered yet.
+        self.reloading = 0
+        # How often the state of each model was asked for.
+        self.asked: Counter[str] = Counter()
         self.refuse_next = False
         # How often a version is still called ended, as after it was unloaded, before it is there.
         self.still_ended: dict[tuple[str, int], int] = {}
@@ -34,6 +41,8 @@ class FakeModelServer:
         self.loading: set[tuple[str, int]] = set()
         # What every question for a model's state is answered with.
         self.fails_with: grpc.StatusCode | None = None
+        self._is_stopped = False
+        self._configuring = threading.Lock()
         self._server = grpc.server(ThreadPoolExecutor(8))
         self._server.add_generic_rpc_handlers(
             (tfserving.prediction_service_handlers(self), tfserving.model_service_handlers(self))
@@ -44,6 +53,7 @@ class FakeModelServer:
         self._server.start()
 
     def stop(self) -> None:
+        self._is_stopped = True
         self._server.stop(0).wait()
 
     def forget(self) -> None:
@@ -52,13 +62,18 @@ class FakeModelServer:
 
     def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         self.reloads += 1
+        self.reloading += 1
+        try:
+            with self._configuring:
+                self._configure(request.config.model_config_list.config, context)
+        finally:
+            self.reloading -= 1
+        return tfserving.ReloadConfigResponse()
+
+    def _configure(self, configs: Any, context: grpc.ServicerContext) -> None:
         if self.refuse_next:
             self.refuse_next = False
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "refused as a whole")
-        self._finish_loading(context)
-        if not context.is_active():
-            return tfserving.ReloadConfigResponse()
-        configs = request.config.model_config_list.config
         for config in configs:
             known = self._available(config.name)
             for label, version in config.version_labels.items():
@@ -66,15 +81,16 @@ class FakeModelServer:
                     context.abort(
                         grpc.StatusCode.FAILED_PRECONDITION, f"label {label} to unavailable {version}"
                     )
+        before = self.versions.keys()
         self.versions = {
             config.name: set(config.model_version_policy.specific.versions) for config in configs
         }
         self.labels = {config.name: dict(config.version_labels) for config in configs}
-        self._finish_loading(context)
-        return tfserving.ReloadConfigResponse()
+        self._finish_loading(self.versions.keys() - before)
 
     def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         name = request.model_spec.name
+        self.asked[name] += 1
         if self.fails_with is not None:
             context.abort(self.fails_with, "out of order")
         if name not in self.versions:
@@ -114,8 +130,8 @@ class FakeModelServer:
         there = self.models.keys() - self.loading
         return {version for version in self.versions.get(name, set()) if (name, version) in there}
 
-    def _finish_loading(self, context: grpc.ServicerContext) -> None:
-        while context.is_active() and any(
-            version in self.versions.get(name, ()) for name, version in self.loading
-        ):
-            time.sleep(0.01)
+    def _finish_loading(self, new: Iterable[str]) -> None:
+        for name in new:
+            loading = {(name, version) for version in self.versions[name]}
+            while not self._is_stopped and not self._available(name) and loading & self.loading:
+                time.sleep(0.01)

@@ -1,6 +1,7 @@
 """A serving process without its broker: real bucket, real gRPC to a model server, a clock that tests turn."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from tidemill_runtime.folder import FolderStore
 from tidemill_serving.assembly import Parts, assemble
 from tidemill_serving.handlers import Deploy
 from tidemill_serving.latencies import add_counts
-from tidemill_serving.model_server import ModelServer
+from tidemill_serving.model_servers import ModelServers
 from tidemill_serving.rewards import Rewards
 from tidemill_serving.routes import RouteBoard
 
@@ -31,9 +32,8 @@ class Feedback:
     by_version: dict[tuple[int, str], Rewards] = field(default_factory=dict)
 
     def rewards(self, pipeline: str, since: datetime | None = None) -> Mapping[tuple[int, str], Rewards]:
-        assert pipeline == "m"
         assert since is not None
-        return self.by_version
+        return self.by_version if pipeline == "m" else {}
 
 
 @dataclass
@@ -48,7 +48,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = FolderStore(self.folder)
-        self.client = ModelServer(f"127.0.0.1:{self.server.port}", load_timeout_seconds=1)
+        self.client = ModelServers(f"127.0.0.1:{self.server.port}", load_timeout_seconds=30)
         self.restart()
 
     def restart(self) -> None:
@@ -77,7 +77,7 @@ class World:
     def route(self) -> Route:
         table = self.board.next_after(-1, timeout_seconds=0)
         assert table is not None
-        return table.routes[0]
+        return next(route for route in table.routes if route.model == "m")
 
     @property
     def untold(self) -> list[EventData]:
@@ -126,8 +126,21 @@ class World:
             answers=answers or {"a": requests},
         )
 
+    def give_seconds(self, seconds: float) -> None:
+        """Let a model have so much time to load from now on."""
+        for member in self.client.members():
+            member.load_timeout_seconds = seconds
+
     def pass_seconds(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something to become true; AssertionError when it does not."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "expected something to happen within 30 s"
+        time.sleep(0.01)
 
 
 def blessed(

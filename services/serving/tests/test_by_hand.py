@@ -1,7 +1,7 @@
 """Rules of what people ask: promoted and rolled back at once, over the real gRPC service."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import grpc
 import pytest
@@ -11,6 +11,7 @@ from tidemill_contracts import layout
 from tidemill_contracts.events import ModelDeployed, ModelWithdrawn
 from tidemill_contracts.pb.routes_pb2 import ReleaseRequest
 from tidemill_contracts.pb.routes_pb2_grpc import ReleasesStub, add_ReleasesServicer_to_server
+from tidemill_serving.errors import NotNow
 from tidemill_serving.releases_service import ReleasesService
 
 ROLLOUT = "{strategy: canary, steps: [0.1, 0.5], stepSeconds: 60, minRequests: 20}"
@@ -35,7 +36,7 @@ def canary(world: World) -> None:
 
 def test_a_canary_is_promoted_when_someone_says_so(world: World, stub: ReleasesStub) -> None:
     canary(world)
-    state = stub.Promote(ReleaseRequest(model="m", reason="looks good"), timeout=5)
+    state = stub.Promote(ReleaseRequest(model="m", reason="looks good"), timeout=30)
 
     assert (state.stable_version, state.previous_version, state.candidate_version) == (2, 1, 0)
     assert world.route.stable_version == 2
@@ -47,7 +48,7 @@ def test_a_canary_is_promoted_when_someone_says_so(world: World, stub: ReleasesS
 def test_a_canary_is_rolled_back_and_says_by_whom(world: World, stub: ReleasesStub) -> None:
     canary(world)
     world.report(world.saw(2, 7))
-    state = stub.Rollback(ReleaseRequest(model="m", reason="ann: complaints"), timeout=5)
+    state = stub.Rollback(ReleaseRequest(model="m", reason="ann: complaints"), timeout=30)
 
     assert (state.stable_version, state.candidate_version) == (1, 0)
     (event,) = world.untold
@@ -59,7 +60,7 @@ def test_the_stable_version_is_rolled_back_to_the_one_before(world: World, stub:
     world.bless(1)
     world.bless(2)
     world.report(world.saw(2, 9, errors=2))
-    state = stub.Rollback(ReleaseRequest(model="m"), timeout=5)
+    state = stub.Rollback(ReleaseRequest(model="m"), timeout=30)
     world.parts.releases.reconcile()
 
     assert (state.stable_version, state.previous_version) == (1, 0)
@@ -89,7 +90,7 @@ def test_the_stable_version_is_rolled_back_under_a_canary_which_begins_anew(
     world.spec(ROLLOUT)
     world.bless(3)
     world.report(world.saw(2, 190), world.saw(3, 10))
-    state = stub.Rollback(ReleaseRequest(model="m", version=2), timeout=5)
+    state = stub.Rollback(ReleaseRequest(model="m", version=2), timeout=30)
 
     assert (state.stable_version, state.candidate_version) == (1, 3)
     assert [variant.requests for variant in state.variants] == [0, 0]
@@ -103,7 +104,7 @@ def test_a_withdrawn_version_can_be_promoted_after_all_and_is_told_as_a_new_rele
     world.parts.releases.reconcile()
     assert world.server.versions == {"m": {1}}
     world.server.still_ended["m", 2] = 3
-    stub.Promote(ReleaseRequest(model="m", version=2), timeout=5)
+    stub.Promote(ReleaseRequest(model="m", version=2), timeout=30)
 
     assert world.route.stable_version == 2
     event = world.untold[-1]
@@ -131,13 +132,13 @@ def test_a_version_that_cannot_serve_is_not_promoted(world: World, stub: Release
     world.server.models["m", 2] = lambda x: x * 3.0
 
     with pytest.raises(grpc.RpcError, match="golden-mismatch"):
-        stub.Promote(ReleaseRequest(model="m", version=2), timeout=5)
+        stub.Promote(ReleaseRequest(model="m", version=2), timeout=30)
     assert world.route.stable_version == 1
 
 
 def test_promoting_what_serves_already_changes_nothing(world: World, stub: ReleasesStub) -> None:
     world.bless(1)
-    stub.Promote(ReleaseRequest(model="m", version=1), timeout=5)
+    stub.Promote(ReleaseRequest(model="m", version=1), timeout=30)
 
     assert world.untold == []
 
@@ -145,7 +146,7 @@ def test_promoting_what_serves_already_changes_nothing(world: World, stub: Relea
 def test_promoting_twice_keeps_the_way_back(world: World, stub: ReleasesStub) -> None:
     canary(world)
     with ThreadPoolExecutor(2) as callers:
-        asks = [callers.submit(stub.Promote, ReleaseRequest(model="m", version=2), timeout=5) for _ in "12"]
+        asks = [callers.submit(stub.Promote, ReleaseRequest(model="m", version=2), timeout=30) for _ in "12"]
         states = [ask.result() for ask in asks]
 
     assert {(state.stable_version, state.previous_version) for state in states} == {(2, 1)}
@@ -165,7 +166,7 @@ def test_a_pipeline_that_is_deleted_while_a_version_loads_is_not_brought_back(
 
     world.server.models["m", 2] = delete_and_double
     with pytest.raises(grpc.RpcError) as caught:
-        stub.Promote(ReleaseRequest(model="m", version=2), timeout=5)
+        stub.Promote(ReleaseRequest(model="m", version=2), timeout=30)
 
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     assert world.parts.switch.get("m").versions() == []
@@ -179,7 +180,7 @@ def test_of_a_pipeline_that_is_declared_no_longer_nothing_is_changed(
     world.store.delete(layout.pipeline_spec("m"))
 
     with pytest.raises(grpc.RpcError) as caught:
-        getattr(stub, call)(ReleaseRequest(model="m"), timeout=5)
+        getattr(stub, call)(ReleaseRequest(model="m"), timeout=30)
 
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     assert world.parts.switch.get("m").versions() == [1, 2]
@@ -201,7 +202,7 @@ def test_what_cannot_be_done_is_refused_with_what_was_expected(
     world.bless(1)
 
     with pytest.raises(grpc.RpcError) as caught:
-        getattr(stub, call)(request_, timeout=5)
+        getattr(stub, call)(request_, timeout=30)
     assert caught.value.code() == code
     assert says in str(caught.value.details())
 
@@ -209,7 +210,7 @@ def test_what_cannot_be_done_is_refused_with_what_was_expected(
 def test_the_state_of_a_release_tells_both_variants_and_every_test(world: World, stub: ReleasesStub) -> None:
     canary(world)
     world.report(world.saw(1, 180), world.saw(2, 20, errors=1))
-    state = stub.Get(ReleaseRequest(model="m"), timeout=5)
+    state = stub.Get(ReleaseRequest(model="m"), timeout=30)
 
     assert (state.strategy, state.candidate_share, state.started_at) == (
         "canary",
@@ -228,3 +229,29 @@ def test_the_state_of_a_release_tells_both_variants_and_every_test(world: World,
         "answers",
         "rewards",
     ]
+
+
+def test_a_release_that_ends_while_someone_promotes_it_stays_ended(world: World) -> None:
+    canary(world)
+    with ThreadPoolExecutor(1) as others:
+        with world.parts.switch.deciding("m"):
+            promoting = others.submit(world.promote)
+            # Long enough for it to be at the decision; if it is later, it finds the same.
+            wait([promoting], timeout=0.5)
+            world.rollback()
+        with pytest.raises(NotNow, match="that goes on"):
+            promoting.result()
+
+    assert world.route.stable_version == 1
+
+
+def test_a_version_that_is_no_longer_in_the_bucket_is_not_promoted(world: World, stub: ReleasesStub) -> None:
+    canary(world)
+    world.rollback()
+    world.store.delete(layout.model_manifest("m", "id-2"))
+
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Promote(ReleaseRequest(model="m", version=2), timeout=30)
+
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert "no longer in the bucket" in str(caught.value.details())

@@ -241,3 +241,12 @@ def test_a_decision_while_the_model_server_restarts_takes_no_route_away(canary: 
     canary.rollback()
 
     assert canary.route.stable_version == 1
+
+
+def test_a_clock_that_is_set_back_costs_no_more_than_the_step(canary: World) -> None:
+    canary.pass_seconds(-3600)
+    canary.report(canary.saw(1, 180), canary.saw(2, 20))
+    canary.pass_seconds(60)
+    canary.report(canary.saw(1, 180), canary.saw(2, 20))
+
+    assert canary.state.candidate_share == 0.5

@@ -54,7 +54,7 @@ def while_trying_out(
 
     def double_later(x: float) -> float:
         asked.set()
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         return x * 2.0
 
     world.server.models["m", version] = double_later
@@ -62,7 +62,7 @@ def while_trying_out(
     with ThreadPoolExecutor(1) as other:
         deploying = other.submit(lambda: list(Deploy(world.store, world.parts.releases)(event)))
         try:
-            assert asked.wait(10)
+            assert asked.wait(30)
             delete(world)
             if declare_anew:
                 world.store.write(layout.pipeline_spec("m"), b"metadata: {name: m}\nspec: {label: late}")

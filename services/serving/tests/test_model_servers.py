@@ -8,11 +8,12 @@ from pathlib import Path
 import grpc
 import pytest
 from model_server_fake import FakeModelServer
-from serving_world import Feedback, blessed
+from serving_world import Feedback, blessed, until
 
 from tidemill_contracts.events import ModelDeployed, ModelWithdrawn
 from tidemill_contracts.pb.routes_pb2 import Route, RouteTable
 from tidemill_runtime.folder import FolderStore
+from tidemill_serving import holding
 from tidemill_serving.assembly import assemble
 from tidemill_serving.errors import ModelServerAway
 from tidemill_serving.handlers import Deploy
@@ -27,6 +28,7 @@ class Fleet:
         self.stack = ExitStack()
         self.store = FolderStore(folder)
         self.servers: list[FakeModelServer] = []
+        self.is_resolved = True
         self.clients = ModelServers("dns:///models:8500", load_timeout_seconds=30, find=self._find)
         self.stack.callback(self.clients.close)
         self.restart()
@@ -56,7 +58,7 @@ class Fleet:
         with ThreadPoolExecutor(1) as other:
             reconciling = other.submit(self.releases.reconcile)
             try:
-                table = self.board.next_after(before.revision if before else -1, timeout_seconds=5)
+                table = self.board.next_after(before.revision if before else -1, timeout_seconds=30)
                 assert table is not None, "nothing was shown while models load"
                 yield table
             finally:
@@ -73,6 +75,8 @@ class Fleet:
 
     def _find(self, host: str, port: int) -> list[str]:
         assert (host, port) == ("models", 8500)
+        if not self.is_resolved:
+            raise OSError("no name server answers")
         return [address(server) for server in self.servers]
 
 
@@ -169,6 +173,61 @@ def test_a_restarted_serving_process_shows_what_each_has_while_one_loads(fleet: 
     with fleet.reconciling() as table:
         shown = {route.model: route.address for route in table.routes}
     assert shown == {"m": address(other), "other": address(loading)}
+
+
+def test_while_one_loads_what_it_lost_the_others_get_what_is_blessed(fleet: Fleet) -> None:
+    lost, other = fleet.start(1, 2), fleet.start(1, 2)
+    fleet.deploy(1)
+    lost.forget()
+    lost.loading.add(("m", 1))
+    with ThreadPoolExecutor(1) as threads:
+        reconciling = threads.submit(fleet.releases.reconcile)
+        try:
+            until(lambda: lost.reloading)
+            before = lost.reloads
+            told = fleet.deploy(2)
+            shown, asked_again = fleet.route, lost.reloads - before
+        finally:
+            lost.loading.clear()
+        reconciling.result()
+
+    assert not asked_again, "it was waited for"
+    assert isinstance(told, ModelDeployed)
+    assert (shown.stable_version, shown.address) == (2, address(other))
+
+
+def test_while_one_loads_what_it_lost_the_others_are_looked_after(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "HOLD_SECONDS", 1)
+    lost, other = fleet.start(1), fleet.start(1)
+    fleet.deploy(1)
+    lost.forget()
+    lost.loading.add(("m", 1))
+
+    def reconciled() -> bool:
+        fleet.releases.reconcile()
+        return True
+
+    try:
+        until(lambda: reconciled() and lost.reloading)
+        before = lost.reloads
+        other.forget()
+        until(lambda: reconciled() and other.labels == {"m": {"stable": 1}})
+        assert lost.reloads == before, "it was waited for"
+    finally:
+        lost.loading.clear()
+
+
+def test_while_a_name_is_not_resolved_the_known_servers_are_looked_after(fleet: Fleet) -> None:
+    server = fleet.start(1)
+    fleet.deploy(1)
+    server.forget()
+    fleet.is_resolved = False
+
+    fleet.releases.reconcile()
+
+    assert server.labels == {"m": {"stable": 1}}
 
 
 def test_a_new_server_is_led_to_only_once_it_has_the_models(fleet: Fleet) -> None:

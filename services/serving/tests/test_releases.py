@@ -7,17 +7,17 @@ from pathlib import Path
 import grpc
 import pytest
 from model_server_fake import FakeModelServer
-from serving_world import Feedback, blessed
+from serving_world import Feedback, blessed, until
 
 from tidemill_contracts.event import EventData
 from tidemill_contracts.events import ModelDeployed, ModelWithdrawn
-from tidemill_contracts.pb.routes_pb2 import Route, WatchRequest
+from tidemill_contracts.pb.routes_pb2 import GatewayReport, Route, WatchRequest
 from tidemill_contracts.pb.routes_pb2_grpc import RoutesStub, add_RoutesServicer_to_server
 from tidemill_runtime.consumer import RetryLater
 from tidemill_runtime.folder import FolderStore
 from tidemill_serving.assembly import assemble
 from tidemill_serving.handlers import Deploy
-from tidemill_serving.model_server import ModelServer
+from tidemill_serving.model_servers import ModelServers
 from tidemill_serving.releases import Releases
 from tidemill_serving.routes import RouteBoard, RoutesService
 
@@ -42,7 +42,7 @@ def board() -> RouteBoard:
 
 @pytest.fixture
 def releases(store: FolderStore, server: FakeModelServer, board: RouteBoard) -> Iterator[Releases]:
-    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=1)
+    client = ModelServers(f"127.0.0.1:{server.port}", load_timeout_seconds=30)
     yield assemble(store, client, board, Feedback()).releases
     client.close()
 
@@ -206,7 +206,7 @@ def test_a_restarted_serving_process_shows_the_same_routes(
     server.models["m", 1] = double
     one(deploy(blessed(store, 1)))
     board = RouteBoard()
-    client = ModelServer(f"127.0.0.1:{server.port}", load_timeout_seconds=1)
+    client = ModelServers(f"127.0.0.1:{server.port}", load_timeout_seconds=30)
 
     assemble(store, client, board, Feedback()).releases.reconcile()
 
@@ -223,7 +223,7 @@ def test_a_watching_gateway_gets_the_table_and_every_change(
     control.start()
     server.models["m", 1] = server.models["m", 2] = double
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stream = RoutesStub(channel).Watch(WatchRequest(gateway="test"), timeout=10)
+        stream = RoutesStub(channel).Watch(WatchRequest(gateway="test"), timeout=60)
         one(deploy(blessed(store, 1)))
         first = next(stream)
         one(deploy(blessed(store, 2)))
@@ -233,6 +233,37 @@ def test_a_watching_gateway_gets_the_table_and_every_change(
 
     assert [first.routes[0].stable_version, second.routes[0].stable_version] == [1, 2]
     assert second.revision > first.revision
+
+
+def test_more_gateways_than_there_are_threads_for_leave_some_for_other_calls(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy, board: RouteBoard
+) -> None:
+    control = grpc.server(ThreadPoolExecutor(2))
+    add_RoutesServicer_to_server(RoutesService(board, lambda _: None, max_gateways=1), control)
+    port = control.add_insecure_port("127.0.0.1:0")
+    control.start()
+    server.models["m", 1] = double
+    one(deploy(blessed(store, 1)))
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = RoutesStub(channel)
+        stream = stub.Watch(WatchRequest(gateway="first"), timeout=60)
+        next(stream)
+        with pytest.raises(grpc.RpcError, match="up to 1 gateways"):
+            next(stub.Watch(WatchRequest(gateway="second"), timeout=60))
+        stub.Report(GatewayReport(gateway="second", number=1), timeout=60)
+        stream.cancel()
+        until(lambda: watches(stub))
+    control.stop(None)
+
+
+def watches(stub: RoutesStub) -> bool:
+    stream = stub.Watch(WatchRequest(gateway="second"), timeout=60)
+    try:
+        return bool(next(stream).routes)
+    except grpc.RpcError:
+        return False
+    finally:
+        stream.cancel()
 
 
 def test_a_refused_configuration_is_told_again_and_nothing_falls_over(
@@ -261,3 +292,18 @@ def test_an_event_that_comes_again_much_later_is_told_as_it_was(
     assert isinstance(again, ModelDeployed)
     assert (again.version, again.replaces) == (1, None)
     assert shown(board)[0].stable_version == 3
+
+
+def test_a_model_that_the_server_loses_while_it_is_asked_is_tried_again(
+    store: FolderStore, server: FakeModelServer, deploy: Deploy
+) -> None:
+    def lose(_: object) -> object:
+        server.forget()
+        server.models["m", 1] = double
+        raise RuntimeError("expected to stay, was restarted")
+
+    server.models["m", 1] = lose
+    with pytest.raises(RetryLater, match="to stay"):
+        list(deploy(blessed(store, 1)))
+
+    assert isinstance(one(deploy(blessed(store, 1))), ModelDeployed)

@@ -6,7 +6,8 @@ from tidemill_contracts import topology
 from tidemill_controller.bucket import BucketDeclarations
 from tidemill_controller.declarations import Declarations
 from tidemill_controller.handlers import Remember, handlers
-from tidemill_controller.reconciling import Controller, Looking
+from tidemill_controller.looking import Looking
+from tidemill_controller.reconciling import Controller
 from tidemill_controller.schedules import Schedules
 from tidemill_controller.settings import Settings
 from tidemill_controller.standings import Standings

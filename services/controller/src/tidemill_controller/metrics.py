@@ -2,7 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-# State: accepted, refused, deleting. Refused is a spec that is not valid: the one before it stays in force.
+# State: accepted, refused, deleting, failing. Refused is a spec that is not valid: the one before it stays in
+# force. Failing is a look that went wrong: the log has the reason, and it is looked at again later.
 PIPELINES = Gauge("tidemill_controller_pipelines", "Declared pipelines by state", ["state"])
 
 # Outcome of a look at one pipeline that failed: the log has the reason, and it is looked at again later.

@@ -43,9 +43,10 @@ class Schedules:
             self._write(pipeline, None)
             return None
         wanted = (retraining.schedule, retraining.time_zone)
-        if before and (before.schedule, before.time_zone) == wanted:
+        if before and (before.schedule, before.time_zone) == wanted and before.kept_until <= now:
             return before
-        # Times of before someone wrote the schedule were never missed.
+        # Times of before someone wrote the schedule were never missed; nor is one asked for that is to come,
+        # whatever a clock said that was set back since.
         clock = Clock(schedule=retraining.schedule, time_zone=retraining.time_zone, kept_until=now)
         self._write(pipeline, clock)
         return clock

@@ -1,6 +1,7 @@
 """The serving service's composition root: everything the process owns is made here, and closed in reverse."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,7 +35,7 @@ from tidemill_serving.settings import Settings
 # The stream of each gateway process holds one thread; reports and what people ask need some besides.
 MAX_GATEWAYS = 400
 OTHER_CALLS = 16
-# Each waits for the model server, and for the others; a deletion is not to wait for them.
+# Each waits for its model to load; a deletion is not to wait for them.
 BLESSED_AT_ONCE = 8
 # How long a blessed model is held while the model server is away; after ten such times it is a dead letter.
 AWAY_SECONDS = 1500
@@ -75,8 +76,9 @@ def main() -> None:
             pass
         control.stop(settings.shutdown_seconds)
         parts.switch.changed.set()
+        until = time.monotonic() + settings.shutdown_seconds
         for thread in workers:
-            thread.join(settings.shutdown_seconds)
+            thread.join(max(0, until - time.monotonic()))
     model_servers.close()
 
 
@@ -94,7 +96,8 @@ def hear_models(handle: Callable[[Message], None], *, project: str, publisher: P
 
 def _control_server(settings: Settings, board: RouteBoard, parts: Parts) -> grpc.Server:
     server = grpc.server(ThreadPoolExecutor(MAX_GATEWAYS + OTHER_CALLS, thread_name_prefix="control"))
-    add_RoutesServicer_to_server(RoutesService(board, parts.switch.sightings.take), server)
+    routes = RoutesService(board, parts.switch.sightings.take, MAX_GATEWAYS)
+    add_RoutesServicer_to_server(routes, server)
     add_ReleasesServicer_to_server(ReleasesService(parts.by_hand), server)
     server.add_insecure_port(f"{settings.host}:{settings.control_port}")
     return server

@@ -9,7 +9,6 @@ from tidemill_serving.by_hand import ByHand
 from tidemill_serving.current_specs import CurrentSpecs
 from tidemill_serving.deployments import Deployments
 from tidemill_serving.holding import Holding
-from tidemill_serving.model_server import ModelServer
 from tidemill_serving.model_servers import ModelServers
 from tidemill_serving.overseeing import Overseer
 from tidemill_serving.releases import Releases
@@ -31,14 +30,14 @@ class Parts:
 
 def assemble(
     store: ObjectStore,
-    model_servers: ModelServers | ModelServer,
+    model_servers: ModelServers,
     board: RouteBoard,
     rewards: RewardBook,
     now: Callable[[], datetime] = utc_now,
 ) -> Parts:
     """Put the parts together; nothing is read or started yet."""
-    holding = Holding(store, model_servers.members)
     deployments = Deployments(store)
+    holding = Holding(store, deployments, model_servers.members)
     sightings = Sightings(store, deployments.get)
     switch = Switch(deployments, board, holding, CurrentSpecs(store), sightings, rewards)
     return Parts(

@@ -9,7 +9,7 @@ from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import ModelManifest
 from tidemill_contracts.pb.routes_pb2 import ReleaseState, VariantState
 from tidemill_runtime.logs import get_logger
-from tidemill_runtime.objects import ObjectStore
+from tidemill_runtime.objects import ObjectNotFound, ObjectStore
 from tidemill_serving import announcing, metrics, verdict
 from tidemill_serving.announcing import label_of
 from tidemill_serving.deployment import Deployed, Deployment
@@ -43,19 +43,16 @@ class ByHand:
 
         What is not loaded is loaded and verified first. Of the version that serves already, nothing happens.
         """
-        deployment = self._find(pipeline)
-        wanted = self._wanted(deployment, version)
-        if deployment.stable and deployment.stable.version == wanted.version:
-            return self.state(pipeline)
-        if wanted.version in deployment.versions() and self._switch.can_answer(pipeline, wanted.version):
-            self._promote(pipeline, wanted)
-        else:
-            # Until it is wanted, whoever holds the model server to what is would unload it again.
-            with self._holding.lock:
-                self._load(deployment, wanted)
-                self._promote(pipeline, wanted)
-        metrics.RELEASES.labels("promoted").inc()
-        get_logger().info("promoted-by-hand", pipeline=pipeline, version=wanted.version, reason=reason)
+        self._find(pipeline)
+        with self._deciding(pipeline) as deployment:
+            wanted = self._wanted(deployment, version)
+            serves = deployment.stable is not None and deployment.stable.version == wanted.version
+            is_loaded = self._switch.can_answer(pipeline, wanted.version)
+            if not serves and is_loaded and wanted.version in deployment.versions():
+                self._put_promoted(deployment, wanted, reason)
+                serves = True
+        if not serves:
+            self._load_and_promote(pipeline, wanted, reason)
         return self.state(pipeline)
 
     def rollback(self, pipeline: str, version: int, reason: str) -> ReleaseState:
@@ -117,18 +114,25 @@ class ByHand:
             raise NotNow(f"expected one of the versions {known}, received {version}")
         return found
 
-    def _load(self, deployment: Deployment, wanted: Deployed) -> None:
-        manifest = ModelManifest.model_validate_json(
-            self._store.read(layout.model_manifest(deployment.pipeline, wanted.model_id))
-        )
-        fault = self._holding.try_out(manifest, self._switch.wanted())
-        if fault is not None:
-            raise NotNow(f"version {wanted.version} cannot serve: {fault.code}: {fault.message}")
+    def _load_and_promote(self, pipeline: str, wanted: Deployed, reason: str) -> None:
+        try:
+            document = self._store.read(layout.model_manifest(pipeline, wanted.model_id))
+        except ObjectNotFound as error:
+            raise NotNow(f"version {wanted.version} is no longer in the bucket: {error}") from error
+        manifest = ModelManifest.model_validate_json(document)
+        with self._holding.turn(pipeline), self._holding.tried_out(manifest) as fault:
+            if fault is not None:
+                raise NotNow(f"version {wanted.version} cannot serve: {fault.code}: {fault.message}")
+            with self._deciding(pipeline) as deployment:
+                if deployment.stable and deployment.stable.version != wanted.version:
+                    self._put_promoted(deployment, wanted, reason)
 
-    def _promote(self, pipeline: str, wanted: Deployed) -> None:
-        with self._deciding(pipeline) as deployment:
-            if deployment.stable and deployment.stable.version != wanted.version:
-                self._switch.put(self._promoted(deployment, wanted))
+    def _put_promoted(self, deployment: Deployment, wanted: Deployed, reason: str) -> None:
+        self._switch.put(self._promoted(deployment, wanted))
+        metrics.RELEASES.labels("promoted").inc()
+        get_logger().info(
+            "promoted-by-hand", pipeline=deployment.pipeline, version=wanted.version, reason=reason
+        )
 
     def _promoted(self, deployment: Deployment, wanted: Deployed) -> Deployment:
         now = self._now()

@@ -46,7 +46,7 @@ class CurrentSpecs:
     def refresh_columns(self, pipeline: str) -> None:
         """Read which columns of the newest span are not stored in clear."""
         spans = Sequence(self.store, layout.SPAN_SEQUENCE, pipeline)
-        newest = max(spans.numbers(), default=0)
+        newest = spans.newest()
         columns = self._span(pipeline, spans.key(newest)).columns if newest else ()
         self._restricted[pipeline] = frozenset(each.name for each in columns if each.privacy != "keep")
 

@@ -50,6 +50,9 @@ def judge(release: Release, rollout: Rollout, evidence: Evidence, now: datetime)
 
     Counts the look in the observations.
     """
+    if now < release.step_began:
+        # The clock was set back: the step would take as much longer.
+        return Judgement("renew")
     is_over = _is_over(release, rollout, evidence, now)
     is_best = release.strategy == "bandit" and _is_best(rollout, evidence)
     if not (is_over or is_best or evidence.calls_for_a_look):

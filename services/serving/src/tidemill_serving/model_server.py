@@ -1,8 +1,9 @@
 """TF Serving, driven over its own gRPC API. The one place that knows its messages."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
@@ -20,6 +21,9 @@ AVAILABLE = "AVAILABLE"
 LOAD_FAILED = "load-failed"
 AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
+# The state and error text of each known version of a model.
+States = Mapping[int, tuple[str, str]]
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -36,19 +40,15 @@ class ModelServer:
 
     def __init__(self, address: str, *, load_timeout_seconds: float) -> None:
         self.address = address
-        self._load_timeout_seconds = load_timeout_seconds
+        self.load_timeout_seconds = load_timeout_seconds
         self._channel = grpc.insecure_channel(address, options=RECONNECT)
         self._models = tfserving.ModelServiceStub(self._channel)
         self._predictions = tfserving.PredictionServiceStub(self._channel)
-        # Of a model whose configuration may not have been taken, None.
-        self._told: dict[str, ModelConfig | None] = {}
+        # None while it is not known whether the last one was taken.
+        self._told: Sequence[ModelConfig] | None = ()
 
     def close(self) -> None:
         self._channel.close()
-
-    def members(self) -> Sequence["ModelServer"]:
-        """Be a fleet of one, as ModelServers may be of several."""
-        return (self,)
 
     def check(self) -> None:
         """Raise ModelServerAway unless the server answers."""
@@ -63,31 +63,27 @@ class ModelServer:
         """
         models = [_config_message(config) for config in configs]
         request = tfserving.ReloadConfigRequest(config={"model_config_list": {"config": models}})
-        self._told = dict.fromkeys((*self._told, *(config.name for config in configs)))
+        self._told = None
         try:
-            self._models.HandleReloadConfigRequest(request, timeout=self._load_timeout_seconds)
+            _ask(self._models.HandleReloadConfigRequest, request, self.load_timeout_seconds)
         except grpc.RpcError as error:
             if self._is_slow(error):
                 raise ModelServerBusy(
-                    f"expected a reload within {self._load_timeout_seconds:g} s, it goes on"
+                    f"expected a reload within {self.load_timeout_seconds:g} s, it goes on"
                 ) from error
             get_logger().warning("model-server-refused", code=error.code().name, error=error.details())
         else:
-            self._told = {config.name: config for config in configs}
+            self._told = configs
 
-    def holds(self, config: ModelConfig) -> bool:
-        """Say whether the server was told this of the model, and still knows every version of it."""
-        return self._told.get(config.name) == config and set(config.versions) <= set(self.states(config.name))
+    def took(self, configs: Sequence[ModelConfig]) -> bool:
+        """Say whether this is the configuration that the server took last; at first that is none."""
+        return self._told is not None and list(self._told) == list(configs)
 
-    def told(self) -> frozenset[str]:
-        """Name the models of the last configuration, and of those it may not have taken since."""
-        return frozenset(self._told)
-
-    def states(self, model: str) -> dict[int, tuple[str, str]]:
-        """Map each known version of a model to its state and error text; empty for an unknown model."""
+    def states(self, model: str) -> States:
+        """Return what became of each version of a model; nothing for an unknown model."""
         request = tfserving.GetModelStatusRequest(model_spec={"name": model})
         try:
-            reply = self._models.GetModelStatus(request, timeout=CALL_SECONDS)
+            reply = _ask(self._models.GetModelStatus, request, CALL_SECONDS)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.NOT_FOUND:
                 return {}
@@ -99,14 +95,13 @@ class ModelServer:
 
     def await_available(self, model: str, version: int) -> None:
         """Wait until a version can answer; raise Unservable when it ended or takes too long."""
-        deadline = time.monotonic() + self._load_timeout_seconds
+        deadline = time.monotonic() + self.load_timeout_seconds
         state, error = "", ""
         while time.monotonic() < deadline:
             state, error = self.states(model).get(version, ("not yet known", ""))
             if state == AVAILABLE:
                 return
-            # Without an error it is the end of an earlier life: the version was unloaded before.
-            if state == "END" and error:
+            if has_failed(state, error):
                 break
             time.sleep(POLL_SECONDS)
         raise Unservable(
@@ -115,12 +110,17 @@ class ModelServer:
         )
 
     def verify(self, model: str, version: int, golden: GoldenPredictions) -> None:
-        """Ask the golden rows; raise Unservable unless the answers are those given in training."""
+        """Ask the golden rows; raise Unservable unless the answers are those given in training.
+
+        Raises ModelServerBusy when the server has lost the version meanwhile, as by a restart.
+        """
         request = to_request(model, version, golden)
         try:
-            reply = self._predictions.Predict(request, timeout=CALL_SECONDS)
+            reply = _ask(self._predictions.Predict, request, CALL_SECONDS)
         except grpc.RpcError as error:
             late = f" after {CALL_SECONDS} s" if self._is_slow(error) else ""
+            if version not in available(self.states(model)):
+                raise ModelServerBusy(f"expected {model} version {version} to stay, it did not") from error
             raise Unservable(
                 "predict-failed", f"expected golden predictions, received {error.details()}{late}"
             ) from error
@@ -135,6 +135,24 @@ class ModelServer:
             return False
         self.check()
         return True
+
+
+def available(states: States) -> frozenset[int]:
+    """Return the versions that can answer."""
+    return frozenset(version for version, (state, _) in states.items() if state == AVAILABLE)
+
+
+def has_failed(state: str, error: str) -> bool:
+    """Say whether a version will not come; without an error it was unloaded before, and may come again."""
+    return state == "END" and bool(error)
+
+
+def _ask(call: Callable[..., Any], request: object, timeout_seconds: float) -> Any:
+    try:
+        return call(request, timeout=timeout_seconds)
+    except ValueError as error:
+        # gRPC's word for a channel that was closed, as the server is no longer there.
+        raise ModelServerAway(f"expected an open channel: {error}") from error
 
 
 def _config_message(config: ModelConfig) -> object:

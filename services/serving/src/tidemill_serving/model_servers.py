@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Sequence
 
+from tidemill_runtime.logs import get_logger
 from tidemill_serving.errors import ModelServerAway
 from tidemill_serving.model_server import ModelServer
 
@@ -29,7 +30,7 @@ class ModelServers:
         self._members: tuple[ModelServer, ...] = ()
 
     def members(self) -> Sequence[ModelServer]:
-        """Look who is there. Raises ModelServerAway when nobody is."""
+        """Look who is there, or who was while the name is not resolved; raises ModelServerAway for nobody."""
         known = {member.address: member for member in self._members}
         found = self._found()
         self._members = tuple(
@@ -60,6 +61,9 @@ class ModelServers:
         try:
             return self._find(host, int(port))
         except OSError as error:
+            if self._members:
+                get_logger().warning("name-not-resolved", host=host, error=str(error))
+                return [member.address for member in self._members]
             raise ModelServerAway(f"expected model servers behind {host}, received {error}") from error
 
     def _connect(self, address: str) -> ModelServer:

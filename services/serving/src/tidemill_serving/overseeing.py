@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from tidemill_contracts.event import EventData
 from tidemill_runtime.logs import get_logger
@@ -28,10 +29,13 @@ class Overseer:
         self._now = now
 
     def judge(self) -> None:
-        """Look at every release that goes on, once, and do what the verdict says."""
+        """Look at every release that goes on, once, and do what the verdict says.
+
+        The trouble of one holds up no other: it is looked at again at the next turn.
+        """
         for deployment in self._switch.wanted():
             if deployment.release:
-                self._judge(deployment.pipeline)
+                _try(partial(self._judge, deployment.pipeline))
 
     def _judge(self, pipeline: str) -> None:
         now = self._now()

@@ -32,18 +32,13 @@ class Releases:
         A version already decided on stays as decided. Raises ModelServerAway when the server does not answer.
         """
         pipeline = manifest.pipeline
-        with self._holding.lock:
+        with self._holding.turn(pipeline):
             if not self._switch.get(pipeline).decided(manifest.version):
                 self._switch.specs.refresh(pipeline)
                 self._switch.specs.refresh_columns(pipeline)
-                fault = self._fault(manifest)
-                with self._switch.deciding(pipeline) as deployment:
-                    # Its pipeline may have been deleted while it was tried out.
-                    if self.is_over(pipeline, manifest.version, at):
-                        return self.refuse(pipeline, manifest.version)
-                    self._switch.put(self._decide(deployment, manifest, fault, origin))
-            self._reconcile()
-            return self._switch.get(pipeline)
+                self._try_out(manifest, at, origin)
+        self._holding.hold(self._switch.show)
+        return self._switch.get(pipeline)
 
     def delete(self, pipeline: str, at: datetime) -> None:
         """Serve a pipeline no more that was deleted at a moment, unless it was deployed anew since."""
@@ -79,16 +74,30 @@ class Releases:
 
     def reconcile(self) -> None:
         """Hold the model server to what is wanted, and tell gateways what can be asked."""
-        with self._holding.lock:
-            for deployment in self._switch.wanted():
-                self._switch.specs.refresh(deployment.pipeline)
-            self._reconcile()
+        try:
+            self._holding.hold(self._switch.show)
+        finally:
+            # Model servers are looked after while the bucket is away, and it is read while they are.
+            self._switch.refresh()
 
-    def _fault(self, manifest: ModelManifest) -> Reason | None:
+    def _try_out(self, manifest: ModelManifest, at: datetime, origin: Origin | None) -> None:
         newest = self._switch.get(manifest.pipeline).newest()
         if newest > manifest.version:
-            return Reason(code="superseded", message=f"version {newest} was released already")
-        return self._holding.try_out(manifest, self._switch.wanted())
+            old = Reason(code="superseded", message=f"version {newest} was released already")
+            self._put(manifest, old, at, origin)
+            return
+        with self._holding.tried_out(manifest) as fault:
+            self._put(manifest, fault, at, origin)
+
+    def _put(
+        self, manifest: ModelManifest, fault: Reason | None, at: datetime, origin: Origin | None
+    ) -> None:
+        with self._switch.deciding(manifest.pipeline) as deployment:
+            # Its pipeline may have been deleted while it was tried out.
+            if self.is_over(manifest.pipeline, manifest.version, at):
+                self.refuse(manifest.pipeline, manifest.version)
+            else:
+                self._switch.put(self._decide(deployment, manifest, fault, origin))
 
     def _decide(
         self, deployment: Deployment, manifest: ModelManifest, fault: Reason | None, origin: Origin | None
@@ -108,9 +117,6 @@ class Releases:
         why = self._switch.withdrawal(deployment, deployed, reason)
         seconds = seconds_since(deployed.began, self._now())
         return announcing.untold(announcing.withdrawn(deployment, deployed, why, seconds), deployed)
-
-    def _reconcile(self) -> None:
-        self._holding.hold(self._switch.wanted(), self._switch.show)
 
 
 def keep_reconciled(

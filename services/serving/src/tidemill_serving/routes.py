@@ -1,5 +1,6 @@
 """The routes that gateways follow: a board with the present table, and the stream that copies it to them."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,18 +66,32 @@ class RouteBoard:
 class RoutesService(RoutesServicer):
     """Streams the board to every gateway that watches, and takes in what they report."""
 
-    def __init__(self, board: RouteBoard, take: Callable[[GatewayReport], None]) -> None:
+    def __init__(
+        self,
+        board: RouteBoard,
+        take: Callable[[GatewayReport], None],
+        max_gateways: int = sys.maxsize,
+    ) -> None:
+        """Refuse more than `max_gateways` streams, as each holds a thread: RESOURCE_EXHAUSTED."""
         self._board = board
         self._take = take
+        self._max_gateways = max_gateways
+        self._streams = threading.Semaphore(max_gateways)
 
     def Watch(self, request: WatchRequest, context: grpc.ServicerContext) -> Iterator[RouteTable]:  # noqa: N802
-        get_logger().info("gateway-watches", gateway=request.gateway)
-        revision = -1
-        while context.is_active():
-            table = self._board.next_after(revision, LOOK_SECONDS)
-            if table is not None:
-                revision = table.revision
-                yield table
+        if not self._streams.acquire(blocking=False):
+            says = f"expected up to {self._max_gateways} gateways to watch, there are as many"
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, says)
+        try:
+            get_logger().info("gateway-watches", gateway=request.gateway)
+            revision = -1
+            while context.is_active():
+                table = self._board.next_after(revision, LOOK_SECONDS)
+                if table is not None:
+                    revision = table.revision
+                    yield table
+        finally:
+            self._streams.release()
 
     def Report(  # noqa: N802
         self,

@@ -84,12 +84,13 @@ class Sightings:
             with self._lock:
                 document = STORED.dump_json(self._known[pipeline])
                 self._changed.discard(pipeline)
+            # One that cannot be written has its next turn as late as all others.
+            self._saved[pipeline] = now
             try:
                 self._store.write(layout.observations(pipeline), document)
             except BaseException:
                 self._changed.add(pipeline)
                 raise
-            self._saved[pipeline] = now
 
     def _to_save(self, now: float, *, all_of_them: bool) -> list[str]:
         with self._lock:

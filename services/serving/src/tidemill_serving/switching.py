@@ -46,9 +46,19 @@ class Switch:
         self._rewards = rewards
         self._lock = threading.RLock()
 
+    def refresh(self) -> None:
+        """Read what people say of serving now, and what another process may have decided, and show it."""
+        for pipeline in self._deployments.of_others():
+            with self._lock:
+                if self._deployments.take_over(pipeline):
+                    self.changed.set()
+        for deployment in self.wanted():
+            self.specs.refresh(deployment.pipeline)
+        self.show()
+
     def wanted(self) -> list[Deployment]:
         """Return the deployments that have something to serve."""
-        return [deployment for deployment in self._deployments.all() if deployment.stable]
+        return self._deployments.wanted()
 
     def can_answer(self, pipeline: str, version: int) -> bool:
         """Say whether the model server held a version when it was last looked at."""
