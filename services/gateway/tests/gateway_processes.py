@@ -60,11 +60,13 @@ class GatewayProcess:
 
     def wait(self) -> int:
         assert self.process is not None
-        return self.process.wait(15)
+        return self.process.wait(30)
 
-    def is_ready(self) -> bool:
+    def is_ready(self, worker: int = 0) -> bool:
+        """Say whether it is ready, or one of its workers."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.metrics_port}/readyz", timeout=2).status_code == 200
+            url = f"http://127.0.0.1:{self.metrics_port + worker}/readyz"
+            return httpx.get(url, timeout=2).status_code == 200
         except httpx.TransportError:
             return False
 

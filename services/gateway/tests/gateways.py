@@ -42,7 +42,7 @@ def running_app(serving_address: str, **changes: Any) -> Iterator[tuple[httpx.Cl
         thread.join(10)
 
 
-def wait_until(holds: Callable[[], bool], timeout_seconds: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], timeout_seconds: float = 30) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"

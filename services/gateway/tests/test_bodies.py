@@ -21,6 +21,14 @@ def test_a_gzip_bomb_takes_no_more_memory_than_the_limit_allows() -> None:
     assert peak_bytes < 1_000_000
 
 
+@pytest.mark.parametrize("behind", [gzip.compress(b"2"), b"2"], ids=["another member", "other bytes"])
+def test_nothing_behind_a_packed_body_is_passed_over(behind: bytes) -> None:
+    with pytest.raises(Refused) as refused:
+        unpacked(gzip.compress(b"1") + behind, {b"content-encoding": b"gzip"}, 100)
+
+    assert refused.value.code is Code.INVALID_ARGUMENT
+
+
 def test_what_bodies_are_unpacked_to_is_bounded_together() -> None:
     memory = BodyMemory(1_000_000)
     first, second = ArrivingBody(10_000_000, memory), ArrivingBody(10_000_000, memory)

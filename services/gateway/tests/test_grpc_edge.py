@@ -1,6 +1,8 @@
 """What every gRPC method has in common: admission, deadlines, limits and the words for faults."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from tidemill_contracts import grpc_health, oip, tensors, tfserving
 from tidemill_contracts.api_keys import ApiKeys, Role, new_key
 from tidemill_gateway.app import create_app
 from tidemill_gateway.settings import Settings
+from tidemill_runtime.rpc import frames
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 X = {"name": "x", "datatype": "FP32", "shape": [1], "contents": {"fp32_contents": [2]}}
@@ -110,6 +113,26 @@ def test_a_message_beyond_the_limit_is_refused(model_server: ModelServer) -> Non
     assert code == "RESOURCE_EXHAUSTED"
 
 
+def test_what_fails_for_all_at_once_is_not_logged_for_each(
+    model_server: ModelServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serving, away = Serving(), route(model_server, "m", 1)
+    away.address = "127.0.0.1:1"
+    serving.publish(away)
+    request = oip.ModelInferRequest(model_name="m", inputs=[X])
+    with (
+        running_serving(serving),
+        running_app(serving.address) as (client, app),
+        grpc.insecure_channel(app.grpc_server.address) as channel,
+    ):
+        wait_until(lambda: is_ready(client))
+        infer = oip.GrpcInferenceServiceStub(channel).ModelInfer
+        codes = {outcome(infer, request, timeout_seconds=30)[0] for _ in range(100)}
+
+    assert codes == {"UNAVAILABLE"}
+    assert 0 < capsys.readouterr().out.count("code=UNAVAILABLE") < 50
+
+
 def test_no_two_gateways_share_a_port() -> None:
     async def serve(port: int) -> None:
         settings = Settings(grpc_port=port, metrics_port=0, rest_port=0)
@@ -150,3 +173,49 @@ def test_answers_and_refusals_are_measured_as_grpc_and_oip(channel: grpc.Channel
         outcome(oip.GrpcInferenceServiceStub(channel).ModelInfer, request)
 
     assert (count(**answered), count(**guessed)) == (before[0] + 1, before[1] + 1)
+
+
+def test_nobodys_message_is_waited_for_unless_they_are_known(
+    model_server: ModelServer, tmp_path: Path
+) -> None:
+    key, kept = new_key("shop", frozenset({Role.PREDICT}), NOW)
+    (tmp_path / "keys.json").write_text(ApiKeys(keys=(kept,)).model_dump_json())
+    infer, check = f"/{oip.SERVICE}/ModelInfer", f"/{grpc_health.SERVICE}/Check"
+    watch = f"/{grpc_health.SERVICE}/Watch"
+    done = threading.Event()
+
+    def no_message() -> Iterator[bytes]:
+        done.wait(60)
+        yield b""
+
+    with channel_to_gateway(model_server, api_keys_file=tmp_path / "keys.json") as channel:
+        unknown = outcome(channel.stream_unary(infer), no_message(), timeout_seconds=30)
+        missing = outcome(channel.stream_unary(f"/{oip.SERVICE}/Guess"), no_message(), timeout_seconds=30)
+        known = outcome(channel.stream_unary(infer), no_message(), ("x-api-key", key), timeout_seconds=1)
+        health = outcome(channel.stream_unary(check), no_message(), timeout_seconds=30)
+        watching: Any = channel.stream_stream(watch)
+        watched = watching(no_message(), timeout=30)
+        first = grpc_health.HealthCheckResponse.FromString(next(watched))
+        watched.cancel()
+        done.set()
+
+    assert (unknown[0], unknown[1]["tidemill-reason"]) == ("UNAUTHENTICATED", "credentials-missing")
+    assert missing[0] == "UNAUTHENTICATED"
+    assert known[0] == "DEADLINE_EXCEEDED"
+    assert health[0] == "OK"
+    assert first == grpc_health.HealthCheckResponse(status="SERVING")
+
+
+def test_no_more_than_64_kib_of_a_message_are_asked_for_unread() -> None:
+    with running_app("127.0.0.1:1") as (_client, app):
+        host, _, port = app.grpc_server.address.rpartition(":")
+        with (
+            socket.create_connection((host, int(port)), 20) as connection,
+            connection.makefile("rb") as reader,
+        ):
+            connection.sendall(frames.PREFACE + frames.settings({}))
+            high, low, kind, *_ = frames.HEAD.unpack(reader.read(frames.HEAD_BYTES))
+            settings = frames.read_settings(reader.read(high << 16 | low))
+
+    assert kind == frames.SETTINGS
+    assert settings.get(frames.Setting.INITIAL_WINDOW_SIZE, frames.DEFAULT_WINDOW) <= 65_535

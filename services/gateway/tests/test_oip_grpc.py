@@ -1,6 +1,5 @@
 """The Open Inference Protocol over gRPC, by its own stubs."""
 
-import time
 from typing import Any
 
 import grpc
@@ -257,12 +256,9 @@ def test_refusals_keep_their_code_and_the_requests_id_v23(
 def test_a_caller_says_how_long_it_waits(
     service: oip.GrpcInferenceServiceStub, timeout_seconds: float, fields: dict[str, Any]
 ) -> None:
-    begin = time.monotonic()
-
     code, _ = refused(service.ModelInfer, request("slow", X, **fields), timeout_seconds)
 
     assert code == "DEADLINE_EXCEEDED"
-    assert time.monotonic() - begin < 0.8
 
 
 def test_a_stream_answers_each_request_and_goes_on_after_a_refusal_v20(

@@ -1,9 +1,6 @@
 """The gateway as a process: probes, limits, metrics, documentation, start and stop."""
 
 import gzip
-import os
-import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.openapi.models import OpenAPI
-from gateways import running_gateway, wait_until
+from gateway_processes import GatewayProcess, started
+from gateways import running_gateway
 from prometheus_client import REGISTRY
 from tiny_models import ModelServer, Serving, route, running_serving
 
@@ -83,48 +81,28 @@ def test_the_api_is_documented(client: httpx.Client) -> None:
     assert client.get("/docs").status_code == 200
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def test_the_process_serves_tells_its_state_and_stops_in_order(
     model_server: ModelServer, tmp_path: Path
 ) -> None:
-    rest, ops, serving = free_port(), free_port(), Serving()
+    serving = Serving()
     serving.publish(route(model_server, "half_plus_two", 123))
-    with running_serving(serving), (tmp_path / "log").open("w") as log:
-        settings = {
-            "TIDEMILL_BUCKET_URL": "file:///nowhere",
-            "TIDEMILL_REST_PORT": str(rest),
-            "TIDEMILL_GRPC_PORT": "0",
-            "TIDEMILL_METRICS_PORT": str(ops),
-            "TIDEMILL_SERVING_ADDRESS": serving.address,
-        }
-        command = [sys.executable, "-m", "tidemill_gateway"]
-        process = subprocess.Popen(command, env={**os.environ, **settings}, stderr=log)
-        try:
-            with httpx.Client(timeout=5) as client:
-                wait_until(lambda: is_up(client, f"http://127.0.0.1:{ops}/readyz"))
-                answer = client.post(f"http://127.0.0.1:{rest}{PREDICT}", json={"instances": [2.0]})
-                alive = client.get(f"http://127.0.0.1:{ops}/livez")
-                metrics = client.get(f"http://127.0.0.1:{ops}/metrics").text
-        finally:
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(10)
+    with running_serving(serving):
+        gateway = GatewayProcess(
+            serving.address, tmp_path / "log", {"TIDEMILL_BUCKET_URL": "file:///nowhere"}
+        )
+        with started(gateway):
+            answer = httpx.post(gateway.url + PREDICT, json={"instances": [2.0]}, timeout=30)
+            operations = f"http://127.0.0.1:{gateway.metrics_port}"
+            alive = httpx.get(f"{operations}/livez", timeout=30)
+            metrics = httpx.get(f"{operations}/metrics", timeout=30).text
+            gateway.terminate()
+            code = gateway.wait()
 
     assert answer.json() == {"predictions": [3.0]}
     assert alive.status_code == 200
     assert "tidemill_gateway_routes_connected 1.0" in metrics
     assert 'tidemill_gateway_request_seconds_count{api="tfs",code="OK",model="half_plus_two"' in metrics
     assert code == 0
-
-
-def is_up(client: httpx.Client, url: str) -> bool:
-    try:
-        return client.get(url).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -126,7 +126,7 @@ def test_how_much_longer_the_shadow_takes_is_reported(stack: ExitStack, serving:
         client.post(PREDICT, json={"instances": [1.0]})
     wait_until(lambda: compared(serving).calls == 5)
 
-    assert compared(serving).seconds_sum / 5 == pytest.approx(0.1, abs=0.05)
+    assert 0.25 < compared(serving).seconds_sum < 30
 
 
 def test_a_version_asked_for_by_number_has_no_shadow(stack: ExitStack, serving: Serving) -> None:

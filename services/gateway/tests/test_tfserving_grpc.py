@@ -235,6 +235,21 @@ def test_inferences_that_do_not_belong_together_are_refused_t30(
     assert received.startswith(details)
 
 
+def test_a_hundred_thousand_inferences_are_refused_as_soon_as_two(
+    service: tfserving.PredictionServiceStub,
+) -> None:
+    names = [f"signature-{number}" for number in range(100_000)]
+    tasks = [
+        {"model_spec": {"name": "half_plus_two", "signature_name": name}, "method_name": CLASSIFY}
+        for name in (*names, names[-1])
+    ]
+
+    with pytest.raises(grpc.RpcError) as refusal:
+        service.MultiInference(tfserving.MultiInferenceRequest(tasks=tasks), timeout=60)
+
+    assert refusal.value.details() == f"Duplicate evaluation of signature: {names[-1]}"
+
+
 def test_no_inferences_are_refused_t30(service: tfserving.PredictionServiceStub) -> None:
     assert refused(service.MultiInference, tfserving.MultiInferenceRequest())[0] == "INVALID_ARGUMENT"
 

@@ -138,7 +138,7 @@ async def _running(settings: Settings, own: Owned, app: Gateway) -> AsyncIterato
         stack.push_async_callback(own.recording.close)
         await stack.enter_async_context(own.releasing.running())
         stack.push_async_callback(own.coalescer.close)
-        watching = asyncio.create_task(watch_routes(settings.serving_address, own.book))
+        watching = asyncio.create_task(watch_routes(settings.serving_address, own.book, own.servers))
         stack.push_async_callback(_stop, watching)
         await stack.enter_async_context(own.protection.running())
         if settings.alias_metrics:

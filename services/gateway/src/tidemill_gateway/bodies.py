@@ -139,4 +139,7 @@ def _inflated(body: bytes, encoding: str, limit_bytes: int) -> bytes:
         raise BodyTooLarge(limit_bytes)
     if not unpacking.eof:
         raise invalid(f"Expecting a complete {encoding} body but it ends early")
+    if unpacking.unused_data:
+        # Not the next member: of many small ones each would cost as much as all.
+        raise invalid(f"Expecting a {encoding} body of one member but more follows")
     return unpacked

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from tidemill_contracts.observing import sound
-from tidemill_gateway.calls import Arrays, Call, Part
+from tidemill_gateway.calls import Arrays, Call, Part, size_bytes
 from tidemill_gateway.errors import late
 from tidemill_gateway.metrics import CACHE_BYTES, CACHE_REQUESTS
 from tidemill_gateway.routes import Target
@@ -65,7 +65,7 @@ class Cache:
             # Rows of a joined call are views of all its rows.
             own = {name: array.copy() for name, array in outputs.items()}
             if sound(own):
-                self._keep(key, Entry(own, _size_bytes(own), loop.time() + seconds))
+                self._keep(key, Entry(own, ENTRY_BYTES + size_bytes(own), loop.time() + seconds))
                 answer.set_result(own)
         finally:
             del self._under_way[key]
@@ -118,10 +118,3 @@ def question_key(target: Target, signature: str, inputs: Arrays) -> bytes:
         else:
             digest.update(array.tobytes())
     return digest.digest()
-
-
-def _size_bytes(outputs: Arrays) -> int:
-    return ENTRY_BYTES + sum(
-        sum(map(len, array.ravel().tolist())) if array.dtype.hasobject else array.nbytes
-        for array in outputs.values()
-    )

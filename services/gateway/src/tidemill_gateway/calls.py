@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +14,16 @@ UNKNOWN = "__unknown__"
 Arrays = Mapping[str, NDArray[Any]]
 Metadata = Sequence[tuple[str, str]]
 Headers = Mapping[bytes, bytes]
+NO_HEADERS: Headers = MappingProxyType({})
+
+
+def size_bytes(*tensors: Arrays) -> int:
+    """Return what tensors take, of strings their bytes alone."""
+    return sum(
+        sum(map(len, array.ravel().tolist())) if array.dtype.hasobject else array.nbytes
+        for arrays in tensors
+        for array in arrays.values()
+    )
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Client of the model servers: TensorFlow Serving's gRPC API, tensors in and out as numpy arrays."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -10,11 +10,11 @@ from google.protobuf.json_format import MessageToDict
 from numpy.typing import NDArray
 
 from tidemill_contracts import tensors, tfserving
-from tidemill_gateway.calls import Arrays, Metadata
+from tidemill_gateway.calls import NO_HEADERS, Arrays, Headers, Metadata
 from tidemill_gateway.errors import Code, Refused, invalid, late, truncated
+from tidemill_gateway.model_channels import ModelChannel
 from tidemill_gateway.routes import Target
 from tidemill_gateway.signatures import ModelInfo, model_info, type_name
-from tidemill_runtime.rpc.client import Channel
 from tidemill_runtime.rpc.statuses import RpcError
 
 MAX_DESCRIBED = 256
@@ -31,8 +31,9 @@ class OtherServer(Protocol):
         *,
         timeout_seconds: float,
         metadata: Metadata = (),
+        headers: Headers = NO_HEADERS,
     ) -> Arrays:
-        """Return the outputs by alias; raises Refused."""
+        """Return the outputs by alias; raises Refused. `headers` are the caller's; of several, none."""
 
     async def infer(
         self, target: Target, request: Any, *, timeout_seconds: float, metadata: Metadata = ()
@@ -52,7 +53,7 @@ class ModelServers:
     def __init__(self, timeout_seconds: float) -> None:
         """Prepare; descriptions of models may take `timeout_seconds`, whoever waits for them."""
         self._timeout_seconds = timeout_seconds
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[str, ModelChannel] = {}
         self._predict: dict[str, Any] = {}
         self._described: dict[Target, asyncio.Task[ModelInfo]] = {}
         self._others: dict[str, OtherServer] = {}
@@ -69,11 +70,17 @@ class ModelServers:
         *,
         timeout_seconds: float,
         metadata: Metadata = (),
+        headers: Headers = NO_HEADERS,
     ) -> Arrays:
         """Return the outputs by alias; strings as object arrays of `bytes`. Raises Refused."""
         if other := self._other(target.address):
             return await other.predict(
-                target, signature, inputs, timeout_seconds=timeout_seconds, metadata=metadata
+                target,
+                signature,
+                inputs,
+                timeout_seconds=timeout_seconds,
+                metadata=metadata,
+                headers=headers,
             )
         request = tfserving.PredictRequest()
         _fill_spec(request.model_spec, target)
@@ -133,6 +140,12 @@ class ModelServers:
         fine = {"error_code": "OK", "error_message": ""}
         return [{"status": fine, **status} for status in document["model_version_status"]]
 
+    async def keep(self, addresses: Collection[str]) -> None:
+        """Hang up on the servers at all other addresses, each after its last answer."""
+        for address in self._channels.keys() - addresses:
+            self._predict.pop(address, None)
+            await self._channels.pop(address).leave()
+
     async def close(self) -> None:
         """Close every channel."""
         for task in list(self._described.values()):
@@ -157,9 +170,9 @@ class ModelServers:
         if task.cancelled() or task.exception() is not None:
             self._described.pop(target, None)
 
-    def _channel(self, address: str) -> Channel:
+    def _channel(self, address: str) -> ModelChannel:
         if address not in self._channels:
-            self._channels[address] = Channel(address)
+            self._channels[address] = ModelChannel(address)
         return self._channels[address]
 
     def _predict_stub(self, address: str) -> Any:

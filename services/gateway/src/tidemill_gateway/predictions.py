@@ -54,10 +54,11 @@ class Predictions:
 
         async def ask(target: Target) -> tuple[bytes, Part | None]:
             signature = await self._signature(call, target, name)
-            if rows is None or self._cache_seconds(target):
+            joins = not self._book.is_keyed(target.model, call.headers)
+            if rows is None or not joins or self._cache_seconds(target):
                 inputs = read_inputs(document, signature)
                 outputs, part = await self._outputs(
-                    call, target, signature, inputs.tensors, joins=inputs.by_row
+                    call, target, signature, inputs.tensors, joins=joins and inputs.by_row
                 )
                 return write_outputs(outputs, by_row=inputs.by_row), part
 
@@ -84,7 +85,8 @@ class Predictions:
         async def ask(target: Target) -> tuple[Arrays, Part | None]:
             described = await self._signature(call, target, signature)
             check_wanted(wanted, described)
-            return await self._outputs(call, target, described, read(described), joins=True)
+            joins = not self._book.is_keyed(target.model, call.headers)
+            return await self._outputs(call, target, described, read(described), joins=joins)
 
         outputs = await self._answering.answer(call, ask)
         return {name: outputs[name] for name in wanted or sorted(outputs)}
@@ -145,7 +147,12 @@ class Predictions:
     async def _ask(self, call: Call, target: Target, signature: str, inputs: Arrays) -> Part:
         begin = _now()
         outputs = await self._servers.predict(
-            target, signature, inputs, timeout_seconds=call.deadline - begin, metadata=call.metadata
+            target,
+            signature,
+            inputs,
+            timeout_seconds=call.deadline - begin,
+            metadata=call.metadata,
+            headers=call.headers,
         )
         return Part(inputs, outputs, seconds=_now() - begin)
 

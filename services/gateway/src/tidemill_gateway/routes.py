@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tidemill_gateway.calls import Headers
 from tidemill_gateway.errors import Code, Refused, invalid
 from tidemill_gateway.graphs.plan import Plan
 from tidemill_gateway.paths import ModelRef
@@ -113,6 +114,17 @@ class RouteBook:
         if model not in table:
             raise Refused(Code.NOT_FOUND, f"Could not find any versions of model {model}")
         return table[model]
+
+    def is_keyed(self, graph: str, headers: Headers) -> bool:
+        """Say whether one of a graph's models chooses its version by one of these headers."""
+        route = self.find(graph)
+        if route is None or route.graph is None:
+            return False
+        asked = (self.find(node.model) for _, node in route.graph.graph.spec.models())
+        return any(
+            each is not None and each.split is Split.STICKY and each.split_key.encode() in headers
+            for each in asked
+        )
 
     def resolve(self, ref: ModelRef) -> Target:
         """Pin a reference to a version; raises Refused when nothing answers for it."""

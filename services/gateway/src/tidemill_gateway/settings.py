@@ -20,6 +20,9 @@ class Settings(ServiceSettings, TracingSettings):
     listening_socket: int | None = Field(
         default=None, description="Descriptor of the REST API's socket, in a worker; set by who starts it."
     )
+    quota_file: int | None = Field(
+        default=None, description="Descriptor of the file where workers count quotas; set by who starts them."
+    )
     grpc_port: int = Field(default=8081, ge=0, le=65535, description="Port of the gRPC API.")
     serving_address: str = Field(default="127.0.0.1:8510", description="Where serving publishes routes.")
     predict_timeout_seconds: float = Field(default=5, gt=0, description="Time for a prediction, once read.")

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from tidemill_gateway.calls import Arrays, Call, Metadata
+from tidemill_gateway.calls import NO_HEADERS, Arrays, Call, Headers, Metadata
 from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.routes import Target
@@ -75,12 +75,20 @@ class TracedModelServers(ModelServers):
         *,
         timeout_seconds: float,
         metadata: Metadata = (),
+        headers: Headers = NO_HEADERS,
     ) -> Arrays:
         """As without spans."""
         ask = super().predict
 
         async def work(onward: Metadata) -> Arrays:
-            return await ask(target, signature, inputs, timeout_seconds=timeout_seconds, metadata=onward)
+            return await ask(
+                target,
+                signature,
+                inputs,
+                timeout_seconds=timeout_seconds,
+                metadata=onward,
+                headers=headers,
+            )
 
         kind = Kind.INTERNAL if self._other(target.address) else Kind.CLIENT
         return await traced(self._tracing, _name("Predict", target), kind, metadata, work)

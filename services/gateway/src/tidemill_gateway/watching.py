@@ -13,6 +13,7 @@ from tidemill_contracts.pb.routes_pb2 import RouteTable, WatchRequest
 from tidemill_contracts.pb.routes_pb2_grpc import RoutesStub
 from tidemill_gateway import metrics
 from tidemill_gateway.graphs.table import graph_routes
+from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.routes import Fallback, Route, RouteBook, Split, Variant
 from tidemill_runtime.logs import get_logger
 
@@ -23,7 +24,7 @@ _SPLITS = {routes_pb2.STICKY: Split.STICKY, routes_pb2.BANDIT: Split.BANDIT}
 CHANNEL_OPTIONS = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000))
 
 
-async def watch_routes(address: str, book: RouteBook) -> None:
+async def watch_routes(address: str, book: RouteBook, servers: ModelServers) -> None:
     """Follow serving's tables for ever; while serving is away the book stays as it is."""
     request = WatchRequest(gateway=socket.gethostname())
     least, most = BACKOFF_SECONDS
@@ -32,7 +33,7 @@ async def watch_routes(address: str, book: RouteBook) -> None:
         watch = RoutesStub(channel).Watch
         while True:
             try:
-                await follow(watch(request, timeout=STREAM_SECONDS), book)
+                await follow(watch(request, timeout=STREAM_SECONDS), book, servers)
                 backoff_seconds = least
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -45,14 +46,18 @@ async def watch_routes(address: str, book: RouteBook) -> None:
             backoff_seconds = min(backoff_seconds * 2, most)
 
 
-async def follow(tables: AsyncIterable[RouteTable], book: RouteBook) -> None:
-    """Put the tables of one stream into the book until it ends; one older than the last is passed over."""
+async def follow(tables: AsyncIterable[RouteTable], book: RouteBook, servers: ModelServers) -> None:
+    """Put the tables of one stream into the book until it ends; one older than the last is passed over.
+
+    Model servers that a table names no longer are left.
+    """
     revision = -1
     async for table in tables:
         if table.revision >= revision:
             revision = table.revision
             if await book.replace(read_table(table)):
                 get_logger().info("routes", revision=revision, models=len(table.routes))
+            await servers.keep({route.address for route in table.routes})
             metrics.ROUTES_CONNECTED.set(1)
 
 

@@ -1,7 +1,8 @@
 """Several gateways behind one port, where one core is not enough: this process only watches over them.
 
 They share the listening socket, so a new connection goes to one that has time; one that ends takes nothing
-with it but its own requests, and is replaced. Limits, quotas and kept answers are of each worker.
+with it but its own requests, and is replaced. Quotas are counted by all together; limits of overload and kept
+answers are of each worker.
 """
 
 import os
@@ -9,10 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -31,16 +33,19 @@ BACKLOG = 2048
 
 
 class Worker:
-    """One gateway process; its operations port is `number` above the first one."""
+    """One gateway process; its operations port is `number` above the first one.
 
-    def __init__(self, settings: Settings, number: int, environment: dict[str, str]) -> None:
+    What it has in common with the others are `shared` descriptors, by the names of their settings.
+    """
+
+    def __init__(self, settings: Settings, number: int, shared: Mapping[str, int]) -> None:
         self.number = number
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
         self._url = f"http://{host}:{settings.metrics_port + number}"
-        self._listener = int(environment["TIDEMILL_LISTENING_SOCKET"])
+        self._shared = shared
         self._environment = {
             **inherited_environment(),
-            **environment,
+            **{name: str(descriptor) for name, descriptor in shared.items()},
             "TIDEMILL_METRICS_PORT": str(settings.metrics_port + number),
         }
         self.process = self._started()
@@ -63,7 +68,8 @@ class Worker:
 
     def _started(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tidemill_gateway"]
-        return subprocess.Popen(command, env=self._environment, pass_fds=[self._listener])  # noqa: S603 - own
+        descriptors = tuple(self._shared.values())
+        return subprocess.Popen(command, env=self._environment, pass_fds=descriptors)  # noqa: S603 - own
 
 
 class WorkerMetrics(Collector):
@@ -96,10 +102,12 @@ def supervise(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with socket.create_server((settings.host, settings.rest_port), backlog=BACKLOG) as listener:
-        listener.set_inheritable(True)
-        environment = {"TIDEMILL_LISTENING_SOCKET": str(listener.fileno())}
-        workers = [Worker(settings, number + 1, environment) for number in range(settings.workers)]
+    with (
+        socket.create_server((settings.host, settings.rest_port), backlog=BACKLOG) as listener,
+        tempfile.TemporaryFile() as quotas,
+    ):
+        shared = {"TIDEMILL_LISTENING_SOCKET": listener.fileno(), "TIDEMILL_QUOTA_FILE": quotas.fileno()}
+        workers = [Worker(settings, number + 1, shared) for number in range(settings.workers)]
         ops = _ops_server(settings, workers)
         ops.start()
         try:

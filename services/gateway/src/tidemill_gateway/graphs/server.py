@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill_contracts.graph_nodes import ModelNode
-from tidemill_gateway.calls import Arrays, Call, Metadata
+from tidemill_gateway.calls import NO_HEADERS, Arrays, Call, Headers, Metadata
 from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.graphs.description import Description, chosen_inputs, describe
 from tidemill_gateway.graphs.plan import Plan
@@ -59,6 +59,7 @@ class GraphServer:
         *,
         timeout_seconds: float,
         metadata: Metadata = (),
+        headers: Headers = NO_HEADERS,
     ) -> Arrays:
         """Return the outputs by alias. Raises Refused, naming the node where one is at fault."""
         plan = self._plan(target)
@@ -69,7 +70,8 @@ class GraphServer:
         watch = _Watch(plan.name, self._tracing)
 
         async def ask(name: str, node: ModelNode, given: Arrays, request: Arrays) -> Arrays:
-            call = Call(_reference(node), "graph", name, identity, _earlier(deadline, node), _ONWARD.get())
+            until = _earlier(deadline, node)
+            call = Call(_reference(node), "graph", name, identity, until, _ONWARD.get(), headers)
             return await self._predictions.predict_tensors(
                 call, node.signature, lambda signature: chosen_inputs(signature, given, request)
             )

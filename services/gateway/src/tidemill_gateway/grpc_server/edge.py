@@ -13,7 +13,7 @@ from tidemill_contracts.api_keys import Role
 from tidemill_contracts.descriptor_pools import Undecodable
 from tidemill_gateway.call_headers import answer_headers, passed_on, request_id
 from tidemill_gateway.calls import Call, Headers
-from tidemill_gateway.edge import STATUS_BY_CODE
+from tidemill_gateway.edge import SILENT_SECONDS, STATUS_BY_CODE
 from tidemill_gateway.errors import Code, Refused, invalid, truncated
 from tidemill_gateway.identities import Identities
 from tidemill_gateway.metrics import observe_request
@@ -53,6 +53,7 @@ class GrpcEdge:
         self._tracing = tracing
         self._timeout_seconds = timeout_seconds
         self._identities = Identities()
+        self._silent_until = 0.0
 
     async def answer(
         self, api: str, handle: Handle, message: Any, context: Context, *, is_inference: bool = False
@@ -100,12 +101,20 @@ class GrpcEdge:
             if span is not None:
                 end_request(span, call, code)
             if STATUS_BY_CODE[code] >= 500:
-                get_logger().warning("request", code=code, request_id=call.id, seconds=seconds)
+                self._log(call, code, began, seconds)
         return answer, refusal
+
+    def _log(self, call: Call, code: Code, began: float, seconds: float) -> None:
+        if code is Code.UNAVAILABLE:
+            # As over REST: it happens to all at once.
+            if began < self._silent_until:
+                return
+            self._silent_until = began + SILENT_SECONDS
+        get_logger().warning("request", code=code, request_id=call.id, seconds=seconds)
 
     def request(self, api: str, message: Any, context: Context) -> GrpcRequest:
         """Return a request as it came."""
-        headers = _headers(context)
+        headers = read_headers(context.invocation_metadata())
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         identity = request_id(headers, self._identities)
         call = Call(NO_MODEL, "grpc", api, identity, deadline, passed_on(headers), headers)
@@ -124,10 +133,10 @@ def _check_decoded(message: Any) -> None:
         raise invalid(message.reason)
 
 
-def _headers(context: Context) -> Headers:
+def read_headers(metadata: Any) -> Headers:
+    """Return what a caller sent beside a message."""
     return {
-        name.encode(): value if isinstance(value, bytes) else value.encode()
-        for name, value in context.invocation_metadata() or ()
+        name.encode(): value if isinstance(value, bytes) else value.encode() for name, value in metadata or ()
     }
 
 

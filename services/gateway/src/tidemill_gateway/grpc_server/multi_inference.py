@@ -1,6 +1,7 @@
 """MultiInference: several classifications and regressions of the same examples, by one version."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -32,12 +33,12 @@ async def multi_inference(predictions: Predictions, call: Call, message: Any) ->
 
 
 def _check(tasks: Sequence[Any]) -> None:
-    names = [_signature(task) for task in tasks]
+    times = Counter(map(_signature, tasks))
     if {task.model_spec.name for task in tasks} != {tasks[0].model_spec.name}:
         raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
-    for task, name in zip(tasks, names, strict=True):
-        if names.count(name) > 1:
-            raise invalid(f"Duplicate evaluation of signature: {name}")
+    for task in tasks:
+        if times[_signature(task)] > 1:
+            raise invalid(f"Duplicate evaluation of signature: {_signature(task)}")
         if task.method_name not in _REQUESTS:
             raise Refused(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
 

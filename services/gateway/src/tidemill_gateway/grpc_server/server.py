@@ -8,6 +8,8 @@ import grpc.aio
 
 from tidemill_gateway.settings import Settings
 
+UNREAD_BYTES = 65_535
+
 
 class GrpcServer:
     """Serves while `running`; `address` is empty before."""
@@ -16,6 +18,7 @@ class GrpcServer:
         self,
         settings: Settings,
         handlers: Sequence[grpc.GenericRpcHandler],
+        interceptors: Sequence[grpc.aio.ServerInterceptor],
         *,
         credentials: grpc.ServerCredentials | None,
         on_stop: Callable[[], None],
@@ -23,6 +26,7 @@ class GrpcServer:
         """Prepare to serve, with TLS if there are credentials; `on_stop` ends what would never end itself."""
         self._settings = settings
         self._handlers = handlers
+        self._interceptors = interceptors
         self._credentials = credentials
         self._on_stop = on_stop
         self.address = ""
@@ -38,8 +42,12 @@ class GrpcServer:
             ("grpc.so_reuseport", int(self._settings.workers > 1)),
             ("grpc.max_receive_message_length", self._settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
+            # So much of a message comes unasked; the rest of one that is read comes at once. Left to itself
+            # gRPC takes up to 64 MiB of every stream.
+            ("grpc.http2.lookahead_bytes", UNREAD_BYTES),
+            ("grpc.http2.bdp_probe", 0),
         )
-        server = grpc.aio.server(options=options)
+        server = grpc.aio.server(interceptors=self._interceptors, options=options)
         server.add_generic_rpc_handlers(tuple(self._handlers))
         host, wanted = self._settings.host, f"{self._settings.host}:{self._settings.grpc_port}"
         if self._credentials is None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tidemill_contracts import grpc_health, oip, tfserving
+from tidemill_gateway.grpc_server.doorkeeper import Doorkeeper
 from tidemill_gateway.grpc_server.edge import GrpcEdge
 from tidemill_gateway.grpc_server.health import HealthServicer
 from tidemill_gateway.grpc_server.inference_service import InferenceServicer
@@ -40,4 +41,6 @@ def create_grpc_server(  # noqa: PLR0913, PLR0917 - it wires
     )
     certificates = protection.certificates
     credentials = None if certificates is None else certificates.grpc_credentials()
-    return GrpcServer(settings, handlers, credentials=credentials, on_stop=health.close)
+    guard = protection.guard
+    interceptors = [Doorkeeper(guard, edge)] if guard.has_credentials else []
+    return GrpcServer(settings, handlers, interceptors, credentials=credentials, on_stop=health.close)

@@ -86,6 +86,16 @@ class Guard:
         limit.enter()
         return admission if caller is ANYONE else Admission(caller, limit)
 
+    @property
+    def has_credentials(self) -> bool:
+        """Say whether callers must be known."""
+        return bool(self._credentials)
+
+    def check_known(self, header: Header) -> None:
+        """Raise Refused for a caller whom nobody knows; what the others may do is not asked yet."""
+        if self._credentials:
+            self._caller(header)
+
     async def follow(self) -> None:
         """Keep up with who is known; ends at once when anyone may do anything, else never."""
         await asyncio.gather(*(kind.follow() for kind in self._credentials))

@@ -55,7 +55,7 @@ class Overloaded(Refused):
 
 
 class Limit:
-    """The places of one model: `limit`, of which `taken` are in use."""
+    """The places of one model: `limit`, of which `taken` are in use, and `expected` about to be."""
 
     __slots__ = (
         "_all",
@@ -64,6 +64,7 @@ class Limit:
         "_samples",
         "_seconds",
         "_window_began",
+        "expected",
         "limit",
         "taken",
     )
@@ -73,6 +74,7 @@ class Limit:
         self._all = places
         self.limit = float(places.most)
         self.taken = 0
+        self.expected = 0
         self._alone_seconds = 0.0
         self._window_began = places.clock()
         self._peak = 0
@@ -82,7 +84,8 @@ class Limit:
     @property
     def is_full(self) -> bool:
         """Say whether there is no place; whoever asks would have taken it."""
-        if self.taken < self.limit and self._all.taken < self._all.most:
+        expected = self.expected
+        if self.taken + expected < self.limit and self._all.taken + expected < self._all.most:
             return False
         self._peak = self.taken
         return True

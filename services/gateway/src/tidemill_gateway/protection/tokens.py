@@ -7,7 +7,7 @@ the background fetch the keys again, once per interval at most, and the caller i
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -121,7 +121,9 @@ class Tokens:
             raise unauthenticated("Expecting a token that has not expired", "token-expired") from None
         except jwt.PyJWTError as error:
             raise unauthenticated(f"Expecting a valid token but got: {error}", "token-invalid") from None
-        return Checked(Caller(f"sub:{claims['sub']}", self._roles(claims)), claims["exp"] + LEEWAY_SECONDS)
+        return Checked(
+            Caller(f"sub:{claims['sub']}", self._roles(claims)), int(claims["exp"]) + LEEWAY_SECONDS
+        )
 
     def _key(self, header: Mapping[str, Any]) -> jwt.PyJWK:
         key = self._keys.get(str(header.get("kid", "")))
@@ -142,5 +144,5 @@ class Tokens:
         value: Any = claims
         for name in self._roles_path:
             value = value.get(name) if isinstance(value, dict) else None
-        names: Sequence[Any] = value.split() if isinstance(value, str) else value or ()
+        names = value.split() if isinstance(value, str) else value if isinstance(value, list | dict) else ()
         return frozenset(role for role in Role if role.value in names)

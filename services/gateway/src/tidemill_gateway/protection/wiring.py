@@ -62,7 +62,7 @@ def _places(settings: Settings) -> Places:
 def _credentials(settings: Settings) -> list[Credentials]:
     kinds: list[Credentials] = []
     if settings.api_keys_file is not None:
-        kinds.append(ApiKeyFile(settings.api_keys_file))
+        kinds.append(ApiKeyFile(settings.api_keys_file, settings.quota_file))
     if settings.oidc_issuer:
         # Only those who use it pay for cryptography.
         from tidemill_gateway.protection.issuer import Issuer  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """Turns routes into choices, once a route changes; a request then costs a look-up and a draw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tidemill_gateway.calls import Call
@@ -60,37 +60,55 @@ class Chooser:
             return options
         stable = self._book.resolve(call.ref)
         self._options = {name: each for name, each in self._options.items() if name in self._book}
-        renewed = options_of(stable, self._book.route(stable.model), self._mirror)
+        known = options.choices if options is not None else ()
+        renewed = options_of(stable, self._book.route(stable.model), self._mirror, known=known)
         self._options[stable.model] = renewed
         return renewed
 
 
-def options_of(stable: Target, route: Route, mirror: MakeMirror, *, seed: int | None = None) -> Options:
-    """Return the choices that a route offers to calls that name no version."""
+def options_of(
+    stable: Target,
+    route: Route,
+    mirror: MakeMirror,
+    *,
+    known: Sequence[Choice] = (),
+    seed: int | None = None,
+) -> Options:
+    """Return the choices that a route offers to calls that name no version.
+
+    The breakers of `known` choices, of the route as it was, go on where they are about the same.
+    """
     variants = [variant for variant in route.variants if variant.version in route.loaded_versions]
     if not variants:
-        return Options(route, (_choice(stable, route, Variant("", stable.version, 1), mirror),), None)
-    choices = tuple(_choice(stable, route, variant, mirror) for variant in variants)
+        return Options(route, (_choice(stable, route, Variant("", stable.version, 1), mirror, known),), None)
+    choices = tuple(_choice(stable, route, variant, mirror, known) for variant in variants)
     salt = f"{stable.model}:{route.release}:"
     divide = divide_by(route.split, variants, key_header=route.split_key, salt=salt, seed=seed)
     return Options(route, choices, divide if len(choices) > 1 else None)
 
 
-def _choice(stable: Target, route: Route, variant: Variant, mirror: MakeMirror) -> Choice:
+def _choice(
+    stable: Target, route: Route, variant: Variant, mirror: MakeMirror, known: Sequence[Choice]
+) -> Choice:
     target = replace(stable, version=variant.version)
     is_trial = variant.version != stable.version
     spares = tuple(_spares(stable, route, variant.version))
-    failures = TRIAL_FAILURES if is_trial else STABLE_FAILURES
-    return Choice(
+    choice = Choice(
         target,
         variant.name,
         spares,
         is_trial,
         Subject(target.model, target.version, route.release, variant.name),
-        Breaker(failures) if spares else None,
-        () if is_trial else tuple(_mirrors(stable, route, mirror)),
+        mirrors=() if is_trial else tuple(_mirrors(stable, route, mirror)),
         version=str(target.version),
     )
+    return replace(choice, breaker=_breaker(choice, known)) if spares else choice
+
+
+def _breaker(choice: Choice, known: Sequence[Choice]) -> Breaker:
+    about = choice.target, choice.subject, choice.is_trial
+    same = [each.breaker for each in known if (each.target, each.subject, each.is_trial) == about]
+    return next(filter(None, same), None) or Breaker(TRIAL_FAILURES if choice.is_trial else STABLE_FAILURES)
 
 
 def _spares(stable: Target, route: Route, version: int) -> list[Spare]:

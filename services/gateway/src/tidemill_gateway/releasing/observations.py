@@ -69,6 +69,7 @@ class Outputs:
     name: str
     answer: NDArray[Any]
     is_sound: bool
+    is_countable: bool
 
     def is_sound_for(self, part: Part) -> bool:
         """Say whether the rows of a request are."""
@@ -99,7 +100,7 @@ class Observations:
             seen.unsound += 1
             return False
         answer = outputs.answer
-        if answer.ndim and part.begin < len(answer):
+        if outputs.is_countable and part.begin < len(answer):
             count_answer(seen.answers, answer_bucket(outputs.name, answer[part.begin]))
         return True
 
@@ -125,7 +126,9 @@ class Observations:
 
 def _look_at(arrays: Arrays) -> Outputs:
     name = answer_name(arrays)
-    return Outputs(arrays, name, arrays[name], sound(arrays))
+    answer = arrays[name]
+    kinds = "biuf" if name == "probabilities" else "biufO"
+    return Outputs(arrays, name, answer, sound(arrays), answer.ndim > 0 and answer.dtype.kind in kinds)
 
 
 def _message(subject: Subject, seen: Seen) -> Observed:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
+from weakref import WeakValueDictionary
 
 from tidemill_gateway import metrics
-from tidemill_gateway.calls import Arrays, Part
+from tidemill_gateway.calls import Arrays, Part, size_bytes
 from tidemill_gateway.errors import FAULTS, Code, Refused
 from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.releasing.choices import Subject
@@ -25,10 +26,15 @@ class Shadows:
         self._servers = servers
         self._observations = observations
         self._asking: set[asyncio.Task[None]] = set()
+        self._known: WeakValueDictionary[tuple[Target, Subject], Shadow] = WeakValueDictionary()
 
     def of(self, target: Target, subject: Subject) -> "Shadow":
-        """Return the shadow that a route names."""
-        return Shadow(target, subject, self._servers, self._observations, self._asking)
+        """Return the shadow that a route names: the same, with what waits for it, while the route changes."""
+        shadow = self._known.get((target, subject))
+        if shadow is None:
+            shadow = Shadow(target, subject, self._servers, self._observations, self._asking)
+            self._known[target, subject] = shadow
+        return shadow
 
     async def close(self) -> None:
         """Ask no more."""
@@ -52,7 +58,7 @@ class Shadow:
         self._subject = subject
         self._servers = servers
         self._observations = observations
-        self._waiting: deque[tuple[str, Part]] = deque()
+        self._waiting: deque[tuple[str, Part, int]] = deque()
         self._waiting_bytes = 0
         self._last: Arrays | None = None
         self._asking = asking
@@ -64,13 +70,13 @@ class Shadow:
         if part.outputs is self._last:
             return
         self._last = part.outputs
-        size_bytes = _size_bytes(part)
-        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes + size_bytes > MAX_WAITING_BYTES:
+        part_bytes = size_bytes(part.inputs, part.outputs)
+        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes + part_bytes > MAX_WAITING_BYTES:
             self._compared().skipped += 1
             self._count("skipped")
             return
-        self._waiting.append((signature, part))
-        self._waiting_bytes += size_bytes
+        self._waiting.append((signature, part, part_bytes))
+        self._waiting_bytes += part_bytes
         if not self._is_asking:
             self._is_asking = True
             task = asyncio.create_task(self._ask_all())
@@ -80,8 +86,8 @@ class Shadow:
     async def _ask_all(self) -> None:
         try:
             while self._waiting:
-                signature, part = self._waiting.popleft()
-                self._waiting_bytes -= _size_bytes(part)
+                signature, part, part_bytes = self._waiting.popleft()
+                self._waiting_bytes -= part_bytes
                 await self._ask(signature, part)
         finally:
             self._is_asking = False
@@ -121,7 +127,3 @@ class Shadow:
 
     def _count(self, outcome: str) -> None:
         metrics.SHADOW_CALLS.labels(self._subject.model, str(self._subject.version), outcome).inc()
-
-
-def _size_bytes(part: Part) -> int:
-    return sum(array.nbytes for arrays in (part.inputs, part.outputs) for array in arrays.values())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tidemill_contracts import tfserving
 from tidemill_contracts.observing import answer_name
-from tidemill_gateway.calls import Arrays, Metadata
+from tidemill_gateway.calls import NO_HEADERS, Arrays, Headers, Metadata
 from tidemill_gateway.errors import Code, Refused
 from tidemill_gateway.routes import RouteBook, Target
 from tidemill_gateway.signatures import ModelInfo, TensorSpec
@@ -39,6 +39,7 @@ class StaticAnswers:
         *,
         timeout_seconds: float,  # noqa: ARG002 - the interface
         metadata: Metadata = (),  # noqa: ARG002
+        headers: Headers = NO_HEADERS,  # noqa: ARG002
     ) -> Arrays:
         """Return the answer for every row, in the types of the signature's outputs; raises Refused."""
         outputs = (await self.describe(target)).signature(signature).outputs
