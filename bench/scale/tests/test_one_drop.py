@@ -7,16 +7,15 @@ from tidemill_scale.measured import INGEST_WRITES
 from tidemill_scale.one_drop import Bucket
 
 
-def test_a_drop_writes_no_object_twice_and_lists_each_span_five_times(tmp_path: Path) -> None:
+def test_a_drop_writes_no_object_twice_and_lists_no_more_the_more_spans_there_are(tmp_path: Path) -> None:
     bucket = Bucket(tmp_path)
     few, many = CountingStore(bucket.store), CountingStore(bucket.store)
     bucket.ingest(CountingStore(bucket.store))
 
     second = bucket.ingest(few)
-    bucket.grow(10, like=second)
+    bucket.grow(300, like=second)
     bucket.ingest(many)
 
     assert set(few.counted.writes_by_name.values()) == {1}
     assert few.counted.writes == INGEST_WRITES
-    # Of each span the number and the key, twice, and that it was accepted, which the second was not.
-    assert many.counted.listed - few.counted.listed == 10 * 5 + 1 * 4
+    assert many.counted.listed < 300

@@ -33,9 +33,9 @@ def test_a_bill_can_be_redone_by_hand() -> None:
     stored_gb = 30 * (1 + 0.18) + 10 * 7 * 30 * 0.1 * 0.18
     assert plan.stored_bytes == pytest.approx(stored_gb * 1e9)
     assert plan.dollars["Cloud Storage, bytes"] == pytest.approx(0.02 * stored_gb * 1e9 / 2**30)
-    read_gb_a_day = 1 * (100 / 2 + 1)
+    read_gb_a_day = 1 * (1 + 100 / 2 * 8 / 250)
     queries = 6.25 * read_gb_a_day * 1e9 / 2**40 * MONTH_HOURS / 24
-    assert plan.dollars["BigQuery, MERGE"] == pytest.approx(queries)
+    assert plan.dollars["BigQuery, INSERT"] == pytest.approx(queries)
     vcpu = 2 * 1 + 1 * 1 + 0.5 + 2 * 2 + 1 * 2 + 0.5 + 0.25 + 1 * 4
     assert plan.dollars["GKE"] == pytest.approx(730 * (vcpu / 0.8 * 0.134012 / 4 + 0.10))
 

@@ -51,10 +51,6 @@ def _driver_seconds(demand: Demand) -> float:
     return demand.workload.pipelines * each
 
 
-def _merges(demand: Demand) -> float:
-    return demand.workload.drops_per_second / demand.workload.pipelines * guessed.MERGE_SECONDS
-
-
 def _parts_seconds(demand: Demand) -> float:
     drops = demand.workload.drops_per_day * demand.workload.drop_days
     return drops / 1000 * guessed.LIST_PAGE_SECONDS
@@ -134,28 +130,12 @@ ALL = (
         "a larger node; `modelServer.replicas` spread models, not requests for one",
     ),
     Bottleneck(
-        "listing a pipeline's sequences",
-        "seconds a drop, say",
-        10,
-        "guessed",
-        _by(lambda demand: demand.listing_seconds_per_drop),
-        "ask for the newest number instead of listing all; keys in a folder of their own",
-    ),
-    Bottleneck(
         "spans numbered, one pipeline",
         "a second",
         measured.NUMBERS_PER_SECOND,
         "measured",
         _by(lambda demand: demand.workload.drops_per_second / demand.workload.pipelines),
         "larger drops; several pipelines",
-    ),
-    Bottleneck(
-        "MERGE into one table",
-        "at once",
-        limits.MERGES_AT_ONCE.most,
-        "documented",
-        _by(_merges),
-        "insert without MERGE where a span is new; larger drops",
     ),
     Bottleneck(
         "BigQuery load jobs",

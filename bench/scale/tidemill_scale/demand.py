@@ -103,7 +103,7 @@ class Demand:
     @property
     def pass_seconds(self) -> float:
         """How long a transform pod is at one drop, with the pass in its own process."""
-        return guessed.LOAD_AND_MERGE_SECONDS + self.window_bytes / measured.PASS_BYTES_PER_SECOND
+        return guessed.LOAD_AND_INSERT_SECONDS + self.window_bytes / measured.PASS_BYTES_PER_SECOND
 
     @property
     def whole_pass_seconds(self) -> float:
@@ -113,11 +113,3 @@ class Demand:
     @property
     def passes_at_once(self) -> float:
         return self.workload.drops_per_second * self.pass_seconds
-
-    @property
-    def names_listed_per_drop(self) -> float:
-        return measured.NAMES_LISTED_PER_SPAN * self.spans_per_pipeline
-
-    @property
-    def listing_seconds_per_drop(self) -> float:
-        return self.names_listed_per_drop / 1000 * guessed.LIST_PAGE_SECONDS

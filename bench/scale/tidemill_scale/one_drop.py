@@ -19,6 +19,7 @@ from tidemill_contracts.notification import ObjectFinalized
 from tidemill_ingest.handlers import Ingest
 from tidemill_runtime.folder import FolderStore
 from tidemill_runtime.logs import configure_logging
+from tidemill_runtime.sequence import MARKED_EVERY
 from tidemill_scale.counting import Counted, CountingStore
 from tidemill_transform.app import load_engine
 from tidemill_transform.handlers import Transform
@@ -98,6 +99,8 @@ class Bucket:
             for sequence in (layout.SPAN_SEQUENCE, layout.DATASET_SEQUENCE):
                 self.store.create(layout.sequence_entry(sequence, PIPELINE, number), span_id.encode())
                 self.store.create(layout.sequence_key(sequence, PIPELINE, span_id), str(number).encode())
+                if number % MARKED_EVERY == 0:
+                    self.store.write(layout.sequence_mark(sequence, PIPELINE), str(number).encode())
 
 
 def count(history: int) -> Drop:

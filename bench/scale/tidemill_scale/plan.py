@@ -18,6 +18,7 @@ MONTH_SECONDS = MONTH_DAYS * DAY_SECONDS
 WORKER_TARGET = 0.7
 MODEL_SERVER_CORES = 8
 SPANS_PER_PARTITION = 100
+INT64_BYTES = 8
 KIB = 1024
 
 
@@ -96,7 +97,7 @@ class Plan:
     def bucket_pages(self) -> float:
         """Pages of listings a second: of drops, and of what looks again and again whether anything is new."""
         load, demand = self.load, self.demand
-        of_drops = load.drops_per_second * (measured.PAGES_PER_DROP + demand.names_listed_per_drop / 1000)
+        of_drops = load.drops_per_second * measured.PAGES_PER_DROP
         batchers = self.pods["ingest"].count * (1 + load.drops_per_day * load.drop_days / 1000 / 120)
         graphs = 2 / 2.0
         trainings = 3 * demand.trainings_at_once / load.trainer_poll_seconds
@@ -119,9 +120,10 @@ class Plan:
         return kept + datasets
 
     @property
-    def merged_bytes_per_day(self) -> float:
-        """What MERGE reads: the partition that a span goes to, half full on average, and the span."""
-        return self.load.bytes_per_day * (SPANS_PER_PARTITION / 2 + 1) if self.load.merges else 0
+    def inserted_bytes_per_day(self) -> float:
+        """What INSERT reads: the span, and one column of its partition, which is half full on average."""
+        known = SPANS_PER_PARTITION / 2 * INT64_BYTES / self.load.row_bytes
+        return self.load.bytes_per_day * (1 + known)
 
     @property
     def streamed_bytes(self) -> float:
@@ -165,7 +167,7 @@ class Plan:
             "Cloud Storage, reads": (self.bucket_reads + demand.notifications) * prices.CLASS_B.each,
             "Pub/Sub": self.message_bytes * prices.MESSAGES.each,
             "BigQuery, streamed": self.streamed_bytes * prices.STREAMED.each,
-            "BigQuery, MERGE": self.merged_bytes_per_day / DAY_SECONDS * prices.QUERY.each,
+            "BigQuery, INSERT": self.inserted_bytes_per_day / DAY_SECONDS * prices.QUERY.each,
             "Cloud Monitoring, logs": samples * prices.SAMPLES.each + log_bytes * prices.LOGS.each,
             "network": wire * (prices.BALANCED.each + guessed.CROSSING_ZONES * prices.ZONES.each),
         }

@@ -11,7 +11,7 @@ class Workload:
 
     `window_spans` is `spec.data.last`. `training_minutes` is how long one training holds `training_cores`.
     Objects live for `drop_days`, `dataset_days` (by a lifecycle rule of the bucket) and `warehouse_days`. The
-    last four are how Tidemill is set, or built: `merges` says that a new span is put into BigQuery by MERGE.
+    last three are how Tidemill is set, or built.
     """
 
     name: str
@@ -32,7 +32,6 @@ class Workload:
     log_file_seconds: float = 5
     feedback_gather_seconds: float = 0.02
     trainer_poll_seconds: float = 0.5
-    merges: bool = True
 
     @property
     def drops_per_second(self) -> float:

@@ -255,6 +255,8 @@ JSON: Mapping[str, tuple[Content, Read | str]] = {
     "JSON not a number": (b'{"a":NaN}\n{"a":1.5}\n', Read(2, 0, {"a": "float"}, {"a": None})),
     "JSON half a character pair": (b'{"a":"\\ud800"}\n{"a":"x"}\n', Read(1, 1, {"a": "string"})),
     "JSON empty objects": (b"{}\n{}\n", "no-rows"),
+    "JSON key in another case": (b'{"a":1}\n{"A":2}\n{"a":3,"b":4}\n', Read(2, 1, NUMBERS, {"a": 1})),
+    "JSON keys alike in one row": (b'{"a":1}\n{"a":1,"A":2}\n', "duplicate-columns"),
     "JSON empty key": (b'{"":1}\n', "blank-column-name"),
     "SQL Server's column names": (b"[a],[b]\n1,2\n", Read(1, 0, {"[a]": "int", "[b]": "int"})),
 }

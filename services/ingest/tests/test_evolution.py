@@ -155,6 +155,16 @@ def test_a_column_that_no_json_row_has_is_one_of_nulls(tmp_path: Path) -> None:
     assert (table["late"].type, table["late"].null_count) == (pa.bool_(), 20)
 
 
+def test_a_json_row_that_spells_a_known_column_otherwise_spoils_no_other(tmp_path: Path) -> None:
+    odd = {"N" if name == "n" else name: value for name, value in ROWS[0].items()}
+    span, _ = read(tmp_path, as_json([odd, *ROWS]), expected())
+    assert (types(span), span.rows, span.rows_rejected) == (KNOWN, len(ROWS), 1)
+    assert "expected the column n, received N" in span.first_reasons
+
+    renamed, _ = read(tmp_path, as_json([odd]), expected(n=ColumnSpec(privacy="drop")))
+    assert renamed.rows == 1
+
+
 def test_json_with_none_of_the_known_columns_is_refused(tmp_path: Path) -> None:
     refusal = refused(tmp_path, b'{"other": 1}\n', expected())
 

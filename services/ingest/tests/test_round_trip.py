@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pyarrow import csv as pa_csv
 
 from tidemill_contracts import tfserving
 from tidemill_contracts.profile import ColumnType
@@ -195,6 +196,7 @@ def test_parquet_types_are_mapped_without_changing_a_value() -> None:
         {
             "small": pa.array([1, None], pa.uint8()),
             "money": pa.array([Decimal("1.00"), Decimal("2.50")]),
+            "id": pa.array([Decimal(2**53 + 1), None], pa.decimal128(20, 0)),
             "day": pa.array([noon.date(), None], pa.date32()),
             "naive": pa.array([noon.replace(tzinfo=None), None], pa.timestamp("ns")),
             "category": pa.array(["x", "y"]).dictionary_encode(),
@@ -208,6 +210,7 @@ def test_parquet_types_are_mapped_without_changing_a_value() -> None:
     assert [each.type for each in span.columns] == [
         "int",
         "float",
+        "int",
         "timestamp",
         "timestamp",
         "string",
@@ -216,11 +219,43 @@ def test_parquet_types_are_mapped_without_changing_a_value() -> None:
     assert received == {
         "small": [1, None],
         "money": [1.0, 2.5],
+        "id": [2**53 + 1, None],
         "day": [noon.replace(hour=0), None],
         "naive": [noon, None],
         "category": ["x", "y"],
         "missing": [None, 1.5],
     }
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([10**15, 0, None], pa.timestamp("s")),
+        pa.array([3 * 10**17, 0, None], pa.timestamp("us", "UTC")),
+        pa.array([2**31 - 1, 0, None], pa.int32()).cast(pa.date32()),
+        pa.array(["0000-01-01", "1970-01-01", "1970-01-01"]),
+    ],
+    ids=["seconds", "microseconds", "days", "text"],
+)
+def test_a_time_of_no_year_from_1_to_9999_sets_its_row_aside(times: pa.Array) -> None:
+    table = pa.table({"t": times, "n": [1, 2, 3]})
+    buffer = io.BytesIO()
+    if pa.types.is_string(times.type):
+        pa_csv.write_csv(table, buffer)
+    else:
+        pq.write_table(table, buffer)
+    span, received = read(buffer.getvalue())
+
+    assert (span.rows_rejected, received["n"]) == (1, [2, 3])
+    assert received["t"][0] == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_a_whole_decimal_that_no_int_holds_sets_its_row_aside() -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"id": pa.array([Decimal(2**63), Decimal(7)], pa.decimal128(38, 0))}), buffer)
+    span, received = read(buffer.getvalue())
+
+    assert (span.rows_rejected, received) == (1, {"id": [7]})
 
 
 def test_avro_logical_types_are_mapped() -> None:
@@ -229,13 +264,14 @@ def test_avro_logical_types_are_mapped() -> None:
         {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
         {"name": "on", "type": ["null", {"type": "int", "logicalType": "date"}]},
         {"name": "kind", "type": {"type": "enum", "name": "k", "symbols": ["A", "B"]}},
+        {"name": "id", "type": ["null", {"type": "bytes", "logicalType": "decimal", "precision": 20}]},
     ]
     buffer = io.BytesIO()
     schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": fields})
-    fastavro.writer(buffer, schema, [{"at": noon, "on": noon.date(), "kind": "B"}])
+    fastavro.writer(buffer, schema, [{"at": noon, "on": noon.date(), "kind": "B", "id": Decimal(2**53 + 1)}])
     _, received = read(buffer.getvalue())
 
-    assert received == {"at": [noon], "on": [noon.replace(hour=0)], "kind": ["B"]}
+    assert received == {"at": [noon], "on": [noon.replace(hour=0)], "kind": ["B"], "id": [2**53 + 1]}
 
 
 MAGICS = (

@@ -120,15 +120,17 @@ class FakeBigQuery:
         if job_id in self.jobs:
             raise Refused(409, f"Already Exists: Job {job_id}")
         status: Resource = {"state": "DONE"}
+        affected_rows = 0
         try:
             self._fail(configuration)
             if "load" in configuration:
                 self._load(configuration["load"])
             else:
-                self._query(configuration["query"])
+                affected_rows = self._query(configuration["query"])
         except (duckdb.Error, Refused) as error:
             status["errorResult"] = {"reason": "invalid", "message": str(error)}
-        self.jobs[job_id] = {**body, "status": status}
+        statistics = {"query": {"numDmlAffectedRows": str(affected_rows)}}
+        self.jobs[job_id] = {**body, "status": status, "statistics": statistics}
         return self.jobs[job_id]
 
     def _fail(self, configuration: Resource) -> None:
@@ -144,13 +146,13 @@ class FakeBigQuery:
         self._database.execute(f'DELETE FROM "{table}"')
         self._database.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM read_parquet(?)', [file])
 
-    def _query(self, query: Resource) -> None:
+    def _query(self, query: Resource) -> int:
         sql = re.sub(r"`test-project\.tidemill\.([^`]*)`", r'"\1"', query["query"]).replace("`", '"')
         sql = re.sub(r"^MERGE ", "MERGE INTO ", sql)
         sql = re.sub(r" AS (\w+)\)", lambda cast: f" AS {TYPES[cast[1]]})", sql)
         if "destinationTable" not in query:
-            self._database.execute(sql)
-            return
+            (affected_rows,) = self._database.execute(sql).fetchall()[0]
+            return int(affected_rows)
         table = query["destinationTable"]["tableId"]
         if query["rangePartitioning"] != self.tables[table]["rangePartitioning"]:
             raise Refused(400, "Incompatible table partitioning specification")
@@ -160,6 +162,7 @@ class FakeBigQuery:
         types = {duck: name for name, duck in TYPES.items()} | {"TIMESTAMP WITH TIME ZONE": "TIMESTAMP"}
         fields = [{"name": name, "type": types[kind], "mode": "NULLABLE"} for name, kind, *_ in described]
         self.tables[table]["schema"]["fields"] = fields
+        return 0
 
     def _names(self, table: str) -> list[str]:
         return [field["name"] for field in self.tables[table]["schema"]["fields"]]

@@ -116,7 +116,7 @@ def _placed(put: tuple[Table, str]) -> tuple[Table, int, str]:
     return table, 1, name
 
 
-@pytest.mark.parametrize("job", ['"load"', "MERGE"])
+@pytest.mark.parametrize("job", ['"load"', "INSERT INTO"])
 def test_a_load_whose_job_failed_can_be_repeated(site: FakeSite, job: str) -> None:
     placed = _placed(put(site, a=[1]))
     site.fake.fail_next = job
@@ -131,7 +131,7 @@ def test_a_load_whose_job_failed_can_be_repeated(site: FakeSite, job: str) -> No
 
 def test_a_load_can_be_repeated_when_what_was_loaded_has_expired(site: FakeSite) -> None:
     placed = _placed(put(site, a=[1]))
-    site.fake.fail_next = "MERGE"
+    site.fake.fail_next = "INSERT INTO"
     with pytest.raises(BadRequest, match="made to fail"):
         site.warehouse().load(*placed)
     (incoming,) = site.fake.tables.keys() - {"spans"}
@@ -147,8 +147,34 @@ def test_a_repeated_load_is_the_same_job(site: FakeSite) -> None:
     for _ in range(2):
         site.warehouse().load(*placed)
 
-    merges = [job for job in site.fake.jobs.values() if "query" in job["configuration"]]
-    assert len(merges) == 1
+    assert len(statements(site)) == 1
+
+
+def statements(site: FakeSite) -> list[str]:
+    jobs = (job["configuration"].get("query") for job in site.fake.jobs.values())
+    return [query["query"] for query in jobs if query]
+
+
+def test_only_a_span_that_is_there_already_is_replaced_which_reads_its_partition(site: FakeSite) -> None:
+    for span in (1, 2):
+        table, name = put(site, a=[span])
+        site.warehouse().load(table, span, name)
+    assert not [each for each in statements(site) if "DELETE" in each]
+
+    site.store.write("spans/other.parquet", site.store.read(name))
+    site.warehouse().load(table, 1, "spans/other.parquet")
+
+    assert len([each for each in statements(site) if "DELETE" in each]) == 1
+    assert sorted(row["a"] for row in site.rows("spans")) == [2, 2]
+
+
+def test_a_load_that_bigquery_has_forgotten_replaces_its_own_rows(site: FakeSite) -> None:
+    placed = _placed(put(site, a=[1]))
+    site.warehouse().load(*placed)
+    site.fake.jobs.clear()
+    site.warehouse().load(*placed)
+
+    assert site.rows("spans") == [{"span": 1, "a": 1}]
 
 
 def test_a_table_that_was_dropped_is_filled_again(site: FakeSite) -> None:

@@ -6,22 +6,20 @@ They hold for Prism, the portable runner of Beam's Go SDK, where its binary is o
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from stream_world import Script, StreamWorld, a_record
 from transform_world import World, a_span, a_spec
+from warehouse_sites import await_port, free_port
 
 from tidemill_runtime.folder import FolderStore
 from tidemill_transform.dataflow import report_of
 
 PRISM = shutil.which("prism")
-START_SECONDS = 20
 
 pytestmark = pytest.mark.skipif(
     PRISM is None, reason="prism is not installed: portable runners stay unproved"
@@ -32,9 +30,7 @@ pytestmark = pytest.mark.skipif(
 def portable(tmp_path: Path) -> Iterator[tuple[str, ...]]:
     """Options of a runner that is another process, and has its work done by this one over gRPC."""
     assert PRISM is not None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [PRISM, f"--job_port={port}", "--serve_http=false", "--log_level=error"]
     with (tmp_path / "prism.log").open("w") as log:
         prism = subprocess.Popen(command, stdout=log, stderr=log)
@@ -44,16 +40,6 @@ def portable(tmp_path: Path) -> Iterator[tuple[str, ...]]:
     finally:
         prism.kill()
         prism.wait()
-
-
-def await_port(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"expected a server on port {port} within {START_SECONDS} s")
 
 
 def run(program: str, *arguments: str) -> None:

@@ -76,7 +76,7 @@ def test_a_request_asked_again_means_the_spec_and_spans_of_its_first_time(world:
 @pytest.mark.parametrize(
     ("request_id", "span", "pipeline", "message"),
     [
-        ("r", 3, "flights", r"unknown-span: expected a span among \[1, 2\], received 3"),
+        ("r", 3, "flights", "unknown-span: expected one of 2 spans, received 3"),
         ("r", None, "trains", "unknown-pipeline: .* received 'trains'"),
         ("r", None, "../flights", "unknown-pipeline"),
     ],
@@ -92,7 +92,7 @@ def test_a_request_before_there_are_spans_goes_to_the_dead_letters(tmp_path: Pat
     world = World(tmp_path)
     specify(world, a_spec())
 
-    with pytest.raises(Rejected, match=r"expected a span among \[\], received None"):
+    with pytest.raises(Rejected, match="expected one of 0 spans, received None"):
         world.tell(a_request("monday"))
 
 

@@ -11,8 +11,9 @@ from transform_world import a_span
 from tidemill_contracts import layout
 from tidemill_runtime.folder import FolderStore
 from tidemill_transform.streaming.app import known_types
+from tidemill_transform.streaming.packing import Packer, Pane
 from tidemill_transform.streaming.records import EventTime
-from tidemill_transform.streaming.rows import Misfit, batch_of, read_row
+from tidemill_transform.streaming.rows import Misfit, Names, Row, batch_of, read_row
 from tidemill_transform.streaming.settings import StreamSettings
 from tidemill_transform.streaming.watermark import Watermark
 
@@ -88,6 +89,9 @@ def test_a_value_that_means_the_same_fits(data: bytes, read: dict[str, object]) 
         b'{"i": true}',
         b'{"i": 9223372036854775808}',
         b'{"i": 1e400}',
+        b'{"i": 1%s}' % (b"0" * 400),
+        b'{"f": 1%s}' % (b"0" * 400),
+        b'{"t": "0001-01-01T00:00:00+14:00"}',
         b'{"f": "1"}',
         b'{"f": Infinity}',
         b'{"b": 1}',
@@ -106,6 +110,34 @@ def test_a_value_that_means_the_same_fits(data: bytes, read: dict[str, object]) 
 def test_a_value_of_another_kind_does_not_fit(data: bytes) -> None:
     with pytest.raises(Misfit, match="expected"):
         read_row(data, {"i": "int", "f": "float", "b": "bool", "s": "string", "t": "timestamp"})
+
+
+@pytest.mark.parametrize(
+    "row", [{"": 1}, {" ": 1}, {"A": 1}, {"b": 1}, {"c" * 301: 1}, {"d": 1, "D": 1}, {"e f": 1, "e  f": 1}]
+)
+def test_a_name_that_would_spoil_a_drop_is_refused_with_its_row(row: Row) -> None:
+    names = Names(["a", "B"])
+    names.add({"a": 1, "new": 2})
+
+    with pytest.raises(Misfit, match="expected names"):
+        names.add(row)
+    names.add({"a": 2, "d": 1})
+
+
+def test_a_record_of_very_many_columns_is_refused() -> None:
+    names = Names([])
+    names.add({str(number): 1 for number in range(9_999)})
+
+    with pytest.raises(Misfit, match="at most 10000 columns"):
+        names.add({"x": 1, "y": 1})
+
+
+def test_records_that_fit_are_landed_beside_those_that_do_not() -> None:
+    sent = (b'{"a": 1}', b'{"A": 2}', b'{"": 3}', b'{"a": 1%s}' % (b"0" * 400))
+    records = [EventTime().record(data, {}, f"m{place}", PUBLISHED) for place, data in enumerate(sent)]
+    packed = Packer("flights", 60, {"a": "int"}).pack(Pane(0, 0, tuple(records)))
+
+    assert (packed.report.rows, packed.report.rejected) == (1, 3)
 
 
 @pytest.mark.parametrize(

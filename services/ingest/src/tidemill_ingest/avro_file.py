@@ -33,10 +33,12 @@ TYPES: Mapping[str, pa.DataType] = {
     "decimal": pa.float64(),
     "uuid": pa.string(),
 }
+WHOLE_DECIMAL = pa.decimal256(76, 0)
 COLUMN_TYPES: Mapping[pa.DataType, ColumnType] = {
     pa.null(): "string",
     pa.bool_(): "bool",
     pa.int64(): "int",
+    WHOLE_DECIMAL: "int",
     pa.float64(): "float",
     pa.string(): "string",
 }
@@ -99,7 +101,8 @@ class AvroFile:
 def _arrow_type(avro_type: Any) -> pa.DataType | None:
     """Say how a column is held; None when its values are no single number, boolean, text or time."""
     if not isinstance(avro_type, list):
-        return TYPES.get(_kind(avro_type))
+        is_whole = _kind(avro_type) == "decimal" and not avro_type.get("scale")
+        return WHOLE_DECIMAL if is_whole else TYPES.get(_kind(avro_type))
     kinds = {_arrow_type(branch) for branch in avro_type} - {pa.null()}
     if kinds == {pa.int64(), pa.float64()}:
         return pa.float64()

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.exact import holds_long, holds_padded
-from tidemill_ingest.native import ARROW_TYPES, as_native, as_text
+from tidemill_ingest.native import ARROW_TYPES, as_native, as_text, in_calendar
 from tidemill_ingest.reader import Look, Seen
 
 # From narrow to wide: the first type that nearly all cells fit is the column's.
@@ -156,12 +156,19 @@ def convert(
         cells = batch.column(index) if index >= 0 else pa.nulls(batch.num_rows)
         converted, indices = _convert_cells(cells, column_type)
         for row in indices:
-            misfits.setdefault(row, (f"column {name}: expected {column_type}", cells[row].as_py()))
+            misfits.setdefault(row, (f"column {name}: expected {column_type}", _cell(cells, row)))
         columns.append(converted)
     rows = pa.RecordBatch.from_arrays(columns, names=list(types))
     if misfits:
         rows = rows.filter(pa.array(np.isin(np.arange(len(rows)), list(misfits), invert=True)))
     return Converted(rows, [misfits[row] for row in sorted(misfits)])
+
+
+def _cell(cells: pa.Array, row: int) -> object:
+    try:
+        return cells[row].as_py()
+    except (OverflowError, ValueError):  # a time that Python has no object for
+        return as_text(cells[row : row + 1])[0].as_py()
 
 
 def _convert_cells(cells: pa.Array, column_type: ColumnType) -> tuple[pa.Array, list[int]]:
@@ -193,7 +200,10 @@ def _misfits(cells: pa.Array, column_type: ColumnType, offset: int) -> Iterator[
 def _cast(cells: pa.Array, column_type: ColumnType) -> pa.Array:
     """Convert text; raise ArrowInvalid when a cell does not fit, or would become another value."""
     if column_type == "timestamp":
-        return _cast_timestamps(cells)
+        times = _cast_timestamps(cells)
+        if not in_calendar(times):
+            raise pa.ArrowInvalid("expected years from 1 to 9999")
+        return times
     converted = pc.cast(cells, ARROW_TYPES[column_type])
     if column_type == "float":
         infinite = pc.is_inf(converted)

@@ -40,7 +40,9 @@ def open_reader(source: Path, folder: Path, expected: Expected, max_decompressed
         return TFRecordFile(plain)
     check_not_foreign(plain, head)
     text = utf8_text(plain, folder / "utf8")
-    return JsonFile(text, expected.types) if _is_json(text) else DelimitedFile(text, expected.names)
+    if _is_json(text):
+        return JsonFile(text, expected.types, expected.names)
+    return DelimitedFile(text, expected.names)
 
 
 def _is_json(text: Text) -> bool:

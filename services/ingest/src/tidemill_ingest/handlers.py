@@ -141,11 +141,11 @@ class Ingest:
 
     def _known_columns(self, pipeline: str) -> tuple[Column, ...]:
         """Columns of the newest span that a dataset was made of; a span that was rejected sets no example."""
-        accepted = Sequence(self.store, layout.ACCEPTED_SPANS, pipeline).numbers()
+        spans = Sequence(self.store, layout.SPAN_SEQUENCE, pipeline)
+        accepted = Sequence(self.store, layout.ACCEPTED_SPANS, pipeline).newest_before(spans.newest() + 1)
         if not accepted:
             return ()
-        span_id = Sequence(self.store, layout.SPAN_SEQUENCE, pipeline).key(max(accepted))
-        manifest = self._manifest(pipeline, span_id)
+        manifest = self._manifest(pipeline, spans.key(accepted))
         return manifest.columns if manifest else ()
 
     def _told(self, drop: Drop, manifest: SpanManifest) -> EventData:

@@ -12,7 +12,7 @@ from tidemill_contracts.records import flat
 from tidemill_ingest.columns import infer_types
 from tidemill_ingest.encoding import Text
 from tidemill_ingest.errors import Refused
-from tidemill_ingest.reader import Look, Reject
+from tidemill_ingest.reader import Look, Reject, as_written
 from tidemill_ingest.rejects import hidden
 from tidemill_ingest.values import Row, batches_of
 
@@ -26,9 +26,10 @@ class JsonFile:
 
     lists_columns = False
 
-    def __init__(self, text: Text, declared: Collection[str]) -> None:
+    def __init__(self, text: Text, declared: Collection[str], known: Collection[str]) -> None:
         self._text = text
         self._declared = declared
+        self._known = known
 
     def types(self, reject: Reject, look: Look) -> Mapping[str, ColumnType]:
         """Infer the types from every value: JSON's own, and timestamps for ISO 8601 strings."""
@@ -39,9 +40,12 @@ class JsonFile:
         yield from batches_of(self._rows(reject), reject, self._declared)
 
     def _rows(self, reject: Reject) -> Iterator[tuple[Row, int]]:
+        names = _Names(self._known)
         for place, value, size_bytes in self._values(reject):
             try:
-                yield flat(value), size_bytes
+                row = flat(value)
+                names.check(row)
+                yield row, size_bytes
             except ValueError as error:
                 reject(f"{place}: {hidden(str(error))}")  # names that no row has are not looked at
 
@@ -67,6 +71,25 @@ class JsonFile:
                         yield f"line {number}", _parse(line), len(line)
                     except (ValueError, RecursionError) as error:
                         reject(f"line {number}: expected a JSON object: {error}")
+
+
+class _Names:
+    """How columns are spelled. One row that spells them in another case would spoil all the others."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._seen = set(known)
+        self._spelled = {name.casefold(): name for name in known}
+
+    def check(self, row: Row) -> None:
+        """Take in the names of a row; raise ValueError for one that is written otherwise elsewhere."""
+        if self._seen.issuperset(row):
+            return
+        names = [as_written(name) for name in row]
+        for name in names:
+            known = self._spelled.setdefault(name.casefold(), name)
+            if known != name and known not in names:
+                raise ValueError(f"expected the column {known}, received {name}")
+        self._seen.update(row)
 
 
 def _array(text: bytes) -> Iterator[tuple[str, Any, int]]:

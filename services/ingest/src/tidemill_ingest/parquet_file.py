@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from tidemill_contracts.profile import ColumnType
 from tidemill_ingest.errors import Refused
+from tidemill_ingest.native import is_whole_decimal
 from tidemill_ingest.reader import Look, Reject, Seen, column_names
 
 MAGIC = b"PAR1"
@@ -66,6 +67,7 @@ _TYPES: tuple[tuple[Callable[[pa.DataType], bool], ColumnType], ...] = (
     (pa.types.is_boolean, "bool"),
     (pa.types.is_integer, "int"),
     (pa.types.is_floating, "float"),
+    (is_whole_decimal, "int"),
     (pa.types.is_decimal, "float"),
     (pa.types.is_timestamp, "timestamp"),
     (pa.types.is_date, "timestamp"),

@@ -29,8 +29,9 @@ class Expected:
 
     @property
     def names(self) -> list[str]:
-        """Columns that earlier files had, of which none was dropped."""
-        return [column.name for column in self.columns if column.privacy != "drop"]
+        """Columns that earlier files had, of which none was or is to be dropped."""
+        dropped = {name for name, spec in self.specs.items() if spec.privacy == "drop"}
+        return [each.name for each in self.columns if each.privacy != "drop" and each.name not in dropped]
 
     @property
     def types(self) -> dict[str, ColumnType]:

@@ -62,8 +62,8 @@ class Reader(Protocol):
 
 
 def column_names(raw: Sequence[str]) -> list[str]:
-    """Write column names in one way: NFC, single spaces; raise Refused when they cannot name columns."""
-    names = [normalize("NFC", " ".join(name.split())) for name in raw]
+    """Write column names in one way; raise Refused when they cannot name columns."""
+    names = [as_written(name) for name in raw]
     if len(names) > MAX_COLUMNS:
         raise Refused("too-many-columns", f"expected at most {MAX_COLUMNS} columns, received {len(names)}")
     _check_not_personal(names)
@@ -79,6 +79,11 @@ def column_names(raw: Sequence[str]) -> list[str]:
             f"expected names of at most {MAX_NAME_CHARACTERS} characters, received one of {long[0]}",
         )
     return names
+
+
+def as_written(name: str) -> str:
+    """Write a name in one way: composed characters, single spaces."""
+    return normalize("NFC", " ".join(name.split()))
 
 
 def _check_not_personal(names: list[str]) -> None:

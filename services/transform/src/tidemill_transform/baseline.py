@@ -21,10 +21,10 @@ class Baseline:
 def find_baseline(store: ObjectStore, pipeline: str, newest_span: int) -> Baseline | None:
     """Return the newest accepted dataset version of earlier spans; None when there is none yet."""
     accepted = Sequence(store, layout.ACCEPTED_SPANS, pipeline)
-    earlier = [number for number in accepted.numbers() if number < newest_span]
+    earlier = accepted.newest_before(newest_span)
     if not earlier:
         return None
-    dataset_id = accepted.key(earlier[-1])
+    dataset_id = accepted.key(earlier)
     manifest = store.read(layout.dataset(pipeline, dataset_id, MANIFEST_FILE))
     profile = store.read(layout.dataset(pipeline, dataset_id, PROFILE_FILE))
     return Baseline(

@@ -1,8 +1,7 @@
 """Jobs in BigQuery, each named after its work: what goes on or is done already is not begun again."""
 
 from collections.abc import Callable
-from itertools import count
-from typing import cast
+from typing import TypeVar, cast
 
 from google.api_core.exceptions import Conflict
 from google.cloud.bigquery import Client, LoadJob, LoadJobConfig, QueryJob, QueryJobConfig
@@ -15,6 +14,8 @@ CALL_SECONDS = 30
 RETRY = DEFAULT_RETRY.with_timeout(2 * CALL_SECONDS)
 # Less than a message's longest lease.
 JOB_SECONDS = 1200
+
+Job = TypeVar("Job", LoadJob, QueryJob)
 
 
 class Jobs:
@@ -36,8 +37,8 @@ class Jobs:
 
         self._finish(f"load-{work}", start)
 
-    def query(self, work: str, statement: str, config: QueryJobConfig | None = None) -> None:
-        """Run one statement."""
+    def query(self, work: str, statement: str, config: QueryJobConfig | None = None) -> int:
+        """Run one statement; return how many rows it changed."""
         config = config or QueryJobConfig()
         config.labels = LABELS
 
@@ -51,18 +52,20 @@ class Jobs:
                 timeout=CALL_SECONDS,
             )
 
-        self._finish(f"query-{work}", start)
+        return self._finish(f"query-{work}", start).num_dml_affected_rows or 0
 
-    def _finish(self, name: str, start: Callable[[str], LoadJob | QueryJob]) -> None:
+    def _finish(self, name: str, start: Callable[[str], Job]) -> Job:
         """Wait for the first job of a name that does not fail; an id cannot be used again after a failure."""
-        for attempt in count():
+        attempt = 0
+        while True:
             job_id = f"tidemill-{name}-{attempt}"
             try:
                 job = start(job_id)
             except Conflict:
                 known = self._client.get_job(job_id, retry=RETRY, timeout=CALL_SECONDS)
-                job = cast("LoadJob | QueryJob", known)
+                job = cast("Job", known)
                 if job.error_result:
+                    attempt += 1
                     continue
             job.result(retry=RETRY, timeout=JOB_SECONDS)
-            return
+            return job

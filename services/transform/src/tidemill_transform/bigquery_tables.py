@@ -1,6 +1,7 @@
 """What tables of the warehouse are in BigQuery: their columns, their partitions, and how both grow."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import starmap
 
 from google.cloud.bigquery import (
@@ -91,21 +92,39 @@ def widen_statement(reference: str, wider: Mapping[str, str]) -> str:
     return f"SELECT * REPLACE ({casts}) FROM `{reference}`"  # noqa: S608 - names have no quotes, see warehouse_names
 
 
-def merge_statement(reference: str, incoming: str, span: int, columns: Mapping[str, tuple[str, str]]) -> str:
-    """Put the rows of a table in place of those that another has of a span, at once.
+@dataclass(frozen=True)
+class Incoming:
+    """The rows of a span in a table of their own, and the table that they are for.
 
-    Args:
-        columns: For every column there, its name in `incoming` and the type to give it.
+    `columns` are all of the latter, each with its name in the former and the type to give it.
     """
-    values = {name: f"CAST(`{staged}` AS {kind})" for name, (staged, kind) in columns.items()}
-    values[SPAN] = str(span)
-    selected = ", ".join(f"{value} AS `{name}`" for name, value in values.items())
-    names = ", ".join(f"`{name}`" for name in values)
-    return (
-        f"MERGE `{reference}` AS kept USING (SELECT {selected} FROM `{incoming}`) AS incoming ON FALSE "  # noqa: S608
-        f"WHEN NOT MATCHED BY SOURCE AND kept.{SPAN} = {span} THEN DELETE "
-        f"WHEN NOT MATCHED BY TARGET THEN INSERT ({names}) VALUES ({names})"
-    )
+
+    target: str
+    source: str
+    span: int
+    columns: Mapping[str, tuple[str, str]]
+
+    def insert_statement(self) -> str:
+        """Add the rows where there are none of the span. Reads one column of a partition, not all of it."""
+        known = f"SELECT 1 FROM `{self.target}` WHERE {SPAN} = {self.span}"  # noqa: S608
+        return f"INSERT INTO `{self.target}` ({self._names}) {self._rows} WHERE NOT EXISTS ({known})"
+
+    def merge_statement(self) -> str:
+        """Put the rows in place of those that are there of the span, at once. Reads a whole partition."""
+        return (
+            f"MERGE `{self.target}` AS kept USING ({self._rows}) AS incoming ON FALSE "  # noqa: S608
+            f"WHEN NOT MATCHED BY SOURCE AND kept.{SPAN} = {self.span} THEN DELETE "
+            f"WHEN NOT MATCHED BY TARGET THEN INSERT ({self._names}) VALUES ({self._names})"
+        )
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(f"`{name}`" for name in (*self.columns, SPAN))
+
+    @property
+    def _rows(self) -> str:
+        values = [f"CAST(`{name}` AS {kind}) AS `{new}`" for new, (name, kind) in self.columns.items()]
+        return f"SELECT {', '.join([*values, f'{self.span} AS `{SPAN}`'])} FROM `{self.source}`"  # noqa: S608
 
 
 def _field(column: Column, name: str, policy_tag: str) -> SchemaField:

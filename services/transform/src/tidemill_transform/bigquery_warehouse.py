@@ -1,8 +1,9 @@
 """BigQuery as the warehouse, through the official client.
 
-A span is loaded into a table of its own, then put in place of the rows that the pipeline's table has of it by
-one MERGE. Loading into a partition would save that step, but only whole partitions can be replaced, and a
-table has no more than 10,000 of them: a stream has more spans than that in weeks.
+A span is loaded into a table of its own, then inserted into the pipeline's table. Where that has rows of the
+span already, one MERGE puts the new ones in their place; it reads a partition, which holds a hundred spans.
+Loading into a partition would save that step, but only whole partitions can be replaced, and a table has no
+more than 10,000 of them: a stream has more spans than that in weeks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +53,9 @@ class BigQueryWarehouse:
         incoming = self._incoming(table, staged, work)
         with self._loadable(name, staged, work) as uri:
             self._jobs.load(content_id(work, str(incoming.created)), uri, incoming)
-        self._jobs.query(work, tables.merge_statement(target.reference, incoming.reference, span, columns))
+        rows = tables.Incoming(str(target.reference), str(incoming.reference), span, columns)
+        if not self._jobs.query(f"insert-{work}", rows.insert_statement()):
+            self._jobs.query(work, rows.merge_statement())
         self.client.delete_table(incoming, not_found_ok=True, retry=RETRY, timeout=CALL_SECONDS)
 
     def append(self, table: Table, key: str, rows: Sequence[Mapping[str, object]]) -> None:

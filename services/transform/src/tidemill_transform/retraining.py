@@ -42,8 +42,8 @@ def _pipeline(store: ObjectStore, name: str) -> Pipeline:
 
 
 def _span(store: ObjectStore, request: RetrainRequested) -> int:
-    numbers = Sequence(store, layout.SPAN_SEQUENCE, request.pipeline).numbers()
-    wanted = max(numbers, default=None) if request.span is None else request.span
-    if wanted is None or wanted not in numbers:
-        raise Rejected("unknown-span", f"expected a span among {numbers}, received {wanted}")
+    newest = Sequence(store, layout.SPAN_SEQUENCE, request.pipeline).newest()
+    wanted = newest if request.span is None else request.span
+    if not 0 < wanted <= newest:
+        raise Rejected("unknown-span", f"expected one of {newest} spans, received {request.span}")
     return wanted

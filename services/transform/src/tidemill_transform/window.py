@@ -67,9 +67,6 @@ def read_window(
     Earlier spans that cannot carry the label of the newest are left out, so that none spoils those after it.
     The newest always stays: whether it is fit is for the checks of the dataset to say, with the reason.
     """
-    numbers = Numbers(store, layout.SPAN_SEQUENCE, pipeline).numbers()
-    if newest not in numbers:
-        raise RetryLater(f"expected span {newest} of {pipeline} to have its number, spans are {numbers}")
 
     def read(number: int) -> SpanManifest:
         return _manifest(store, pipeline, number)
@@ -78,7 +75,8 @@ def read_window(
     task_of = cache(lambda columns: _task(spec, columns))
     task = task_of(spans[newest].stored_columns)
     if task is not None and _wants(spec.data, newest):
-        earlier = [number for number in reversed(numbers) if number < newest and _wants(spec.data, number)]
+        # Every number below one that was given was given too.
+        earlier = [number for number in range(newest - 1, 0, -1) if _wants(spec.data, number)]
         more = None if spec.data.last is None else spec.data.last - 1
         spans.update(_read_until(more, earlier, read, lambda span: task_of(span.stored_columns) == task))
     declared = {name: column.type for name, column in spec.columns.items() if column.type is not None}
@@ -120,9 +118,9 @@ def _read_until(
 
 
 def _manifest(store: ObjectStore, pipeline: str, number: int) -> SpanManifest:
-    span_id = Numbers(store, layout.SPAN_SEQUENCE, pipeline).key(number)
-    name = layout.span(pipeline, span_id, "manifest.json")
     try:
+        span_id = Numbers(store, layout.SPAN_SEQUENCE, pipeline).key(number)
+        name = layout.span(pipeline, span_id, "manifest.json")
         return SpanManifest.model_validate_json(store.read(name))
     except ObjectNotFound as error:
-        raise RetryLater(f"expected {name}, the span is not committed yet") from error
+        raise RetryLater(f"expected span {number} of {pipeline} to be committed: {error}") from error

@@ -51,11 +51,12 @@ def stream_of(settings: StreamSettings, store: ObjectStore) -> Stream:
 
 def known_types(store: ObjectStore, pipeline: str) -> dict[str, ColumnType]:
     """Return the types of the columns that the newest accepted span has in clear; none without a span."""
-    accepted = Sequence(store, layout.ACCEPTED_SPANS, pipeline).numbers()
+    spans = Sequence(store, layout.SPAN_SEQUENCE, pipeline)
+    accepted = Sequence(store, layout.ACCEPTED_SPANS, pipeline).newest_before(spans.newest() + 1)
     if not accepted:
         return {}
-    span_id = Sequence(store, layout.SPAN_SEQUENCE, pipeline).key(max(accepted))
-    manifest = SpanManifest.model_validate_json(store.read(layout.span(pipeline, span_id, "manifest.json")))
+    name = layout.span(pipeline, spans.key(accepted), "manifest.json")
+    manifest = SpanManifest.model_validate_json(store.read(name))
     return {column.name: column.type for column in manifest.columns if column.privacy == "keep"}
 
 

@@ -14,7 +14,7 @@ from tidemill_contracts.profile import ColumnProfile, ColumnType, ProfileModel
 from tidemill_transform.column_sketch import WHOLE, ColumnSketch
 from tidemill_transform.profiling import COUNTED_TEXTS
 from tidemill_transform.streaming.records import Record
-from tidemill_transform.streaming.rows import Misfit, Row, batch_of, read_row
+from tidemill_transform.streaming.rows import Misfit, Names, Row, batch_of, read_row
 
 REJECTS = pa.schema(
     [
@@ -101,21 +101,24 @@ class Packer:
     def _read(self, records: Iterable[Record]) -> tuple[list[Row], list[Record]]:
         rows: list[Row] = []
         rejects: list[Record] = []
+        names = Names(self.types)
         for record in records:
-            row, refusal = self._row(record)
+            row, refusal = self._row(record, names)
             if refusal:
                 rejects.append(record._replace(refusal=refusal))
             else:
                 rows.append(row)
         return rows, rejects
 
-    def _row(self, record: Record) -> tuple[Row, str]:
+    def _row(self, record: Record, names: Names) -> tuple[Row, str]:
         if record.refusal:
             return {}, record.refusal
         try:
-            return read_row(record.data, self.types), ""
+            row = read_row(record.data, self.types)
+            names.add(row)
         except Misfit as misfit:
             return {}, str(misfit)
+        return row, ""
 
     def _profile(self, rows: pa.RecordBatch) -> tuple[ColumnProfile, ...]:
         return tuple(
