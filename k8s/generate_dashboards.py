@@ -7,11 +7,15 @@ from typing import Any
 
 Panel = dict[str, Any]
 
-REQUESTS = 'tidemill_gateway_request_seconds_count{namespace=~"$namespace", model=~"$model"}'
+ONES = '{namespace=~"$namespace", model=~"$model"}'
+REQUESTS = f"tidemill_gateway_request_seconds_count{ONES}"
 BUCKETS = 'tidemill_gateway_request_seconds_bucket{namespace=~"$namespace", model=~"$model", code="OK"}'
 OURS = '{namespace=~"$namespace"}'
 FAULTS = "INTERNAL|UNKNOWN|UNAVAILABLE|DEADLINE_EXCEEDED|DATA_LOSS"
 GATEWAY, CONSUMER = "tidemill_gateway", "tidemill_consumer"
+
+# What a label's values are read from: what every gateway tells from its start, and what callers asked for.
+CHOICES = {"namespace": f"{GATEWAY}_routes_connected", "model": f"{GATEWAY}_request_seconds_count"}
 
 # Dashboard -> title of a panel -> unit, and what it asks, by legend.
 DASHBOARDS: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
@@ -70,14 +74,14 @@ DASHBOARDS: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
             "reqps",
             {
                 "{{model}} {{fallback}}": f"sum by (model, fallback) "
-                f"(rate({GATEWAY}_fallbacks_total{OURS}[$__rate_interval]))"
+                f"(rate({GATEWAY}_fallbacks_total{ONES}[$__rate_interval]))"
             },
         ),
         "Calls of shadows": (
             "reqps",
             {
                 "{{model}} {{version}} {{outcome}}": "sum by (model, version, outcome) "
-                f"(rate({GATEWAY}_shadow_calls_total{OURS}[$__rate_interval]))"
+                f"(rate({GATEWAY}_shadow_calls_total{ONES}[$__rate_interval]))"
             },
         ),
         "Releases": (
@@ -132,6 +136,7 @@ DASHBOARDS: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
 
 def dashboard(name: str, panels: dict[str, tuple[str, dict[str, str]]]) -> Panel:
     """Describe a dashboard: two panels a row."""
+    variables = [variable(label) for label in CHOICES if f"${label}" in str(panels)]
     return {
         "uid": f"tidemill-{name}",
         "title": f"Tidemill: {name}",
@@ -139,7 +144,7 @@ def dashboard(name: str, panels: dict[str, tuple[str, dict[str, str]]]) -> Panel
         "schemaVersion": 39,
         "time": {"from": "now-6h", "to": "now"},
         "refresh": "30s",
-        "templating": {"list": [source(), variable("namespace"), variable("model")]},
+        "templating": {"list": [source(), *variables]},
         "panels": [
             panel(place, title, unit, asked) for place, (title, (unit, asked)) in enumerate(panels.items())
         ],
@@ -173,7 +178,7 @@ def variable(label: str) -> Panel:
         "name": label,
         "type": "query",
         "datasource": {"type": "prometheus", "uid": "${source}"},
-        "query": f"label_values(tidemill_gateway_request_seconds_count, {label})",
+        "query": f"label_values({CHOICES[label]}, {label})",
         "includeAll": True,
         "allValue": ".*",
         "multi": True,

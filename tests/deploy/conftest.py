@@ -49,6 +49,17 @@ def render(chart: helm.Chart) -> Render:
 
 
 @pytest.fixture(scope="session")
+def notes(chart: helm.Chart) -> Callable[[Mapping[str, Any]], str]:
+    """Return what an install says when it has ended."""
+
+    def said(values: Mapping[str, Any]) -> str:
+        files = chart.render({**REQUIRED, **values}, name="tidemill", namespace="tidemill", is_install=True)
+        return str(files["tidemill/templates/NOTES.txt"])
+
+    return said
+
+
+@pytest.fixture(scope="session")
 def lint() -> Callable[[Mapping[str, Any]], list[str]]:
     """Return what Helm's own linter finds, hints left out: 1 is that charts may have an icon."""
 

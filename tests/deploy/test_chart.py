@@ -160,8 +160,16 @@ def test_a_disruption_budget_is_only_where_one_pod_can_be_spared(
     render: Render, objects: list[Manifest]
 ) -> None:
     assert of_kind(objects, "PodDisruptionBudget").keys() == {"ingest", "gateway"}
-    one = render({"services": {"gateway": {"replicas": 1}}})
-    assert of_kind(one, "PodDisruptionBudget").keys() == {"ingest"}
+    one = {"replicas": 1, "autoscaling": {"minReplicas": 1}}
+    for gateway in (one, {**one, "autoscaling": {"enabled": True, "minReplicas": 1}}):
+        objects = render({"services": {"gateway": gateway}})
+        assert of_kind(objects, "PodDisruptionBudget").keys() == {"ingest"}
+
+
+def test_pods_that_are_not_ready_hold_up_no_drain(objects: list[Manifest]) -> None:
+    for budget in of_kind(objects, "PodDisruptionBudget").values():
+        assert budget["spec"]["maxUnavailable"] == 1
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 def test_no_replicas_means_none(render: Render) -> None:
@@ -217,6 +225,14 @@ def test_a_bucket_in_a_volume_is_mounted_where_its_url_says(render: Render) -> N
         {"training": {"launcher": "cron"}},
         {"image": {"registry": "no-slash-at-the-end"}},
         {"networkPolicy": {"googleApis": ["pubsub.googleapis.com"]}},
+        {"bucketUrl": "file:///srv/bucket"},
+        {"bucketClaim": "of-no-file-bucket"},
+        {"pods": {"labels": {"app.kubernetes.io/component": "mine"}}},
+        {"services": {"gateway": {"pod": {"labels": {"helm.sh/chart": "mine"}}}}},
+        {"services": {"gateway": {"settings": {"listening_socket": 3}}}},
+        {"services": {"gateway": {"settings": {"quota_file": 3}}}},
+        {"services": {"gateway": {"scratch": "1K"}}},
+        {"services": {"transform": {"replicas": 2}}},
     ],
     ids=str,
 )

@@ -1,5 +1,6 @@
 """The Pipeline custom resource takes and refuses what the pipeline spec does."""
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -16,7 +17,8 @@ from tidemill_contracts.pipeline import Pipeline
 
 Manifest = dict[str, Any]
 
-CRD = Path(__file__).parents[2] / "k8s" / "crds" / "pipelines.tidemill.dev.yaml"
+ROOT = Path(__file__).parents[2]
+CRD = ROOT / "k8s" / "crds" / "pipelines.tidemill.dev.yaml"
 RULES = "x-kubernetes-validations"
 FORBIDDEN = {
     "$ref",
@@ -38,6 +40,17 @@ def test_helm_installs_the_same_definition(resource: Manifest, chart: helm.Chart
     [definition] = chart.crds
 
     assert yaml.safe_load(definition["data"]) == resource
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["helm/tidemill/README.md", "k8s/README.md", "cloudbuild.yaml", "cloudbuild.promote.yaml"],
+)
+def test_a_newer_definition_takes_over_what_helm_made(path: str) -> None:
+    commands = [line for line in (ROOT / path).read_text().splitlines() if re.search(r"apply .*/crds", line)]
+
+    assert commands
+    assert all("--server-side --force-conflicts" in command for command in commands)
 
 
 def schema(resource: Manifest) -> Manifest:

@@ -1,66 +1,28 @@
 """What scales, watches and leads to a release: rendered when it is asked for, and true of the code."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import helm_python as helm
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 from helm_python import HelmError
+
+from tidemill_gateway.metrics import IN_FLIGHT
 
 Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "helm" / "tidemill" / "files"
-SOURCES = [*ROOT.glob("services/*/src/**/*.py"), *ROOT.glob("libs/*/src/**/*.py")]
-SERIES = re.compile(r"tidemill_[a-z_]+")
-SUFFIXES = re.compile(r"_(count|sum|bucket)$")
 
 
 def only(objects: list[Manifest], kind: str, name: str = "") -> Manifest:
     [found] = [each for each in objects if each["kind"] == kind and each["metadata"]["name"].endswith(name)]
     return found
-
-
-def asked() -> Iterator[str]:
-    """Every expression of the dashboards and alerts."""
-    for path in FILES.glob("dashboards/*.json"):
-        for panel in json.loads(path.read_text())["panels"]:
-            yield from (target["expr"] for target in panel["targets"])
-    for group in yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"]:
-        yield from (rule["expr"] for rule in group["rules"])
-
-
-def test_dashboards_and_alerts_ask_for_series_that_exist() -> None:
-    sources = "\n".join(path.read_text() for path in SOURCES)
-    named = {SUFFIXES.sub("", name) for expression in asked() for name in SERIES.findall(expression)}
-
-    assert len(named) > 10
-    assert [name for name in sorted(named) if f'"{name}"' not in sources] == []
-
-
-def test_outcomes_that_are_asked_for_are_counted_by_that_name() -> None:
-    sources = "\n".join(path.read_text() for path in SOURCES)
-    values = {
-        value
-        for expression in asked()
-        for pattern in re.findall(r'(?:outcome|fate)=~?"([^"]+)"', expression)
-        for value in pattern.split("|")
-    }
-
-    assert values
-    assert [value for value in sorted(values) if f'"{value}"' not in sources] == []
-
-
-def test_every_alert_says_what_to_do() -> None:
-    for group in yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"]:
-        for rule in group["rules"]:
-            assert rule["annotations"].keys() == {"summary", "runbook"}
-            assert rule["labels"]["severity"] in ("warning", "critical")
 
 
 def test_pods_are_counted_by_load_when_that_is_asked_for(render: Render) -> None:
@@ -74,6 +36,23 @@ def test_pods_are_counted_by_load_when_that_is_asked_for(render: Render) -> None
     assert only(objects, "PodDisruptionBudget", "gateway")["spec"]["maxUnavailable"] == 1
     assert [metric["type"] for metric in scaler["spec"]["metrics"]] == ["Resource", "Pods"]
     assert "HorizontalPodAutoscaler" not in {each["kind"] for each in render()}
+
+
+def test_requests_in_hand_are_scaled_by_the_gauge_that_gateways_have(render: Render) -> None:
+    metrics = only(render(scaled(inFlight=20)), "HorizontalPodAutoscaler")["spec"]["metrics"]
+    [metric] = [each["pods"]["metric"]["name"] for each in metrics if each["type"] == "Pods"]
+
+    [told] = IN_FLIGHT.describe()
+    # As the Custom Metrics Stackdriver Adapter calls what managed Prometheus has: domain, name, kind.
+    assert metric == f"prometheus.googleapis.com|{told.name}|{told.type}"
+
+
+def test_the_scale_plan_reckons_with_the_charts_own_gateways(chart: helm.Chart) -> None:
+    gateway = chart.values["services"]["gateway"]
+    asked, percent = gateway["resources"]["requests"]["cpu"], gateway["autoscaling"]["cpuPercent"]
+
+    page = (ROOT / "docs" / "scale.md").read_text()
+    assert f"the chart's defaults ({asked} vCPU asked for, {percent} %)" in page
 
 
 def test_fewest_pods_that_are_more_than_most_are_refused(render: Render) -> None:
@@ -101,6 +80,14 @@ def test_every_service_is_scraped_where_its_metrics_are(render: Render, scrape: 
         assert spec["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
         ports = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
         assert {endpoint["port"] for endpoint in spec[endpoints]} <= ports
+
+
+def test_a_prometheus_operator_finds_what_it_is_to_read_by_labels(render: Render) -> None:
+    labels = {"release": "kube-prometheus-stack"}
+    objects = render({"monitoring": {"scrape": "PodMonitor", "alerts": "PrometheusRule", "labels": labels}})
+
+    for kind in ("PodMonitor", "PrometheusRule"):
+        assert labels.items() <= only(objects, kind)["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize("kind", ["Rules", "PrometheusRule"])

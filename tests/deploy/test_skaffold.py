@@ -10,6 +10,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
+from dockerfiles import stages
 
 from tidemill_contracts.pipeline import parse_pipeline
 from tidemill_local.bucket.settings import BucketSettings
@@ -91,10 +92,21 @@ def test_services_wait_for_what_stands_in_for_google_cloud(
     assert first["name"] == "dev"
     assert first["manifests"] == {"rawYaml": ["k8s/dev/google-cloud.yaml"]}
     [artifact] = first["build"]["artifacts"]
-    assert artifact == {"image": "tidemill-local", "docker": {"dockerfile": "local/Dockerfile"}}
+    assert artifact["image"] == "tidemill-local"
+    assert artifact["docker"]["dockerfile"] == "local/Dockerfile"
     assert not [each for each in profiles if "manifests" in each], "they would be applied after the release"
     image = releases(skaffold)["dev"]["setValueTemplates"]["modelServer.image"]
     assert image == "{{.IMAGE_FULLY_QUALIFIED_tidemill_local}}"
+
+
+def test_what_stands_in_for_google_cloud_stays_when_a_service_changes(first: Manifest) -> None:
+    [artifact] = first["build"]["artifacts"]
+    docker = artifact["docker"]
+    steps = [*stages(docker["dockerfile"])[docker["target"]], *stages(docker["dockerfile"])["code"]]
+    copies = [value for name, value in steps if name == "COPY"]
+
+    assert copies
+    assert not [each for each in copies if "services" in each]
 
 
 def test_pipelines_do_not_keep_a_development_cluster_from_ending(

@@ -30,6 +30,9 @@
 
 {{/* What follows for one service from values of their own. */}}
 {{- define "tidemill.transformEnv" -}}
+{{- if and (gt (int .Values.services.transform.replicas) 1) (hasPrefix "parquet:" .Values.warehouseUrl) }}
+{{- fail (printf "expected services.transform.replicas of 1 with a warehouse of Parquet, received %v" .Values.services.transform.replicas) }}
+{{- end }}
 {{- with .Values.dataflow }}
 {{- if .enabled }}
 {{- if $.Values.services.transform.settings.beam_options }}
