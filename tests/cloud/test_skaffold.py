@@ -53,7 +53,10 @@ def test_skaffold_applies_the_images_that_it_built(
     environment: dict[str, str], tmp_path: Path, profile: str
 ) -> None:
     configs = yaml.safe_load_all(skaffold(environment, "diagnose", "--yaml-only", f"--profile={profile}"))
-    artifacts_of = [each for config in configs for each in config["build"].get("artifacts", [])]
+    builds_of = [config["build"] for config in configs if "artifacts" in config["build"]]
+    # A profile's `local` is in place of the one outside, and the older builder is the default.
+    assert all(build["local"]["useBuildkit"] for build in builds_of)
+    artifacts_of = [each for build in builds_of for each in build["artifacts"]]
     built = {each["image"]: f"example/{each['image']}:t@{DIGEST}" for each in artifacts_of}
     artifacts = tmp_path / "artifacts.json"
     builds = [{"imageName": image, "tag": tag} for image, tag in built.items()]

@@ -14,6 +14,7 @@ TRAINING_SECONDS = 600
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kubeconfig", help="of a cluster that may be changed: namespaces come and go there")
     parser.addoption("--keep-release", action="store_true", help="take what is installed, and leave it there")
+    parser.addoption("--skaffold", action="store_true", help="run skaffold dev, which builds every image")
     parser.addoption("--image-registry", default="", help="put before every image's name, slash included")
     parser.addoption("--image-tag", default="dev", help="of every image")
 

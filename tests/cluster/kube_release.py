@@ -27,6 +27,17 @@ START_SECONDS = 300
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 
+def a_flight(description: Manifest) -> Manifest:
+    """One real flight of February as a model so described wants it: its inputs, numbers as numbers."""
+    with (FLIGHTS / "flights-2013-02.csv").open() as file:
+        row = next(csv.DictReader(file))
+    definitions = description["metadata"]["signature_def"]["signature_def"]
+    return {
+        name: row[name] if tensor["dtype"] == "DT_STRING" else float(row[name])
+        for name, tensor in definitions["serving_default"]["inputs"].items()
+    }
+
+
 @dataclass(frozen=True)
 class Images:
     """Where the images of a build are."""
@@ -164,14 +175,8 @@ class Release:
         return json.loads(self.kubectl("exec", "-i", CALLER, "--", "python", "-c", ASK, url, given=given))
 
     def flight(self, model: str) -> Manifest:
-        """One real flight of February as the model wants it: its inputs, numbers as numbers."""
-        with (FLIGHTS / "flights-2013-02.csv").open() as file:
-            row = next(csv.DictReader(file))
-        definitions = self.ask(f"/v1/models/{model}/metadata")["metadata"]["signature_def"]["signature_def"]
-        return {
-            name: row[name] if tensor["dtype"] == "DT_STRING" else float(row[name])
-            for name, tensor in definitions["serving_default"]["inputs"].items()
-        }
+        """One real flight of February as the model wants it."""
+        return a_flight(self.ask(f"/v1/models/{model}/metadata"))
 
     @contextmanager
     def calling(self, model: str, row: Manifest, clients: int = 4) -> Iterator[Calling]:
@@ -200,7 +205,7 @@ class Release:
     def _apply(self, file: Path) -> None:
         """Apply a file's objects here, with this build's image."""
         text = file.read_text().replace("image: tidemill-local", f"image: {self.images.of('local')}")
-        objects = [each for each in yaml.safe_load_all(text) if each["kind"] != "Namespace"]
+        objects = list(yaml.safe_load_all(text))
         for each in objects:
             each["metadata"]["namespace"] = self.namespace
         self.kubectl("apply", "-f", "-", given=yaml.safe_dump_all(objects))
