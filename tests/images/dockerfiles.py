@@ -28,6 +28,13 @@ def stages(dockerfile: str) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def added(dockerfile: str) -> list[tuple[str, str]]:
+    """Return the instructions since the base: of the last stage, after those of one that it goes on from."""
+    *_, before = arguments(dockerfile, "FROM")
+    found = stages(dockerfile)
+    return [*found.get(before, []), *found[""]]
+
+
 def arguments(dockerfile: str, name: str) -> list[str]:
     """Return the arguments of every instruction of that name."""
     return [value for instruction, value in instructions(dockerfile) if instruction == name]

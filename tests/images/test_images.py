@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from catalogue import GATEWAY, GPU, HEAVY, IMAGES, INGEST, LOCAL, SERVICES, WORKER, Built, Image
-from dockerfiles import ROOT, is_sent, stages
+from dockerfiles import ROOT, added, is_sent
 from engine import Container, build, docker, inspected, output
 from starting import LIVE, READY, Surroundings, Watch
 
@@ -36,10 +36,10 @@ def test_an_image_is_no_larger_than_stated(image: Image, built: Built, figure: C
 
 
 def layer_megabytes(dockerfile: str, tag: str) -> list[float]:
-    """Sizes of the layers that the last stage adds to its base, the newest first."""
-    added = [name for name, _ in stages(dockerfile)[""] if name in {"RUN", "COPY"}]
+    """Sizes of the layers that an image adds to its base, the newest first."""
+    steps = [name for name, _ in added(dockerfile) if name in {"RUN", "COPY"}]
     sizes = docker("history", "--human=false", "--format", "{{.Size}}", tag).splitlines()
-    return [int(size) / MEGABYTE for size in sizes if int(size) > 0][: len(added)]
+    return [int(size) / MEGABYTE for size in sizes if int(size) > 0][: len(steps)]
 
 
 @pytest.mark.parametrize("image", [*SERVICES, LOCAL, GPU], ids=lambda image: image.name)
