@@ -5,7 +5,14 @@ from typing import Any
 import numpy as np
 from scipy import special  # type: ignore[import-untyped]
 
+from tidemill_contracts.profile import Task
+from tidemill_trainer.evaluation.metrics import measure_scored
 from tidemill_trainer.evaluation.scored import FloatArray, Indices, Scored
+
+
+def measure(task: Task, labels: Any, answers: Any, weights: Any = None, **facts: Any) -> dict[str, float]:
+    """The metrics of answers to rows with these labels."""
+    return measure_scored(Scored(task, labels, answers, weights, **facts))
 
 
 def chances_and_labels(rows: int, seed: int, mean: float = 0.0) -> tuple[FloatArray, Any]:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from evaluation_samples import measure
 from known_model import FORMULAS, known_data, known_model
 from numpy.typing import NDArray
 
 from tidemill_contracts.profile import Task
-from tidemill_trainer.calibrated import Curve, calibrated
+from tidemill_trainer.calibrated import Calibrated, Curve, find_correction
 from tidemill_trainer.data import TrainingData
-from tidemill_trainer.evaluation.metrics import measure
 from tidemill_trainer.examination import examine
 from tidemill_trainer.families import Trained
 from tidemill_trainer.servable import Servable
@@ -49,7 +49,9 @@ def test_a_model_that_is_too_sure_is_corrected_and_serves_the_corrected_answers(
     model, labels = overconfident(data), labels_of(truth, np.random.default_rng(1))
     before = model.predict(columns)
 
-    better = calibrated(model, before, labels)
+    correction = find_correction(data.objective, before, labels)
+    assert correction is not None
+    better = Calibrated(model, correction)
 
     after = better.predict(columns)
     worse, improved = (measure(task, labels, answers)["log_loss"] for answers in (before, after))
@@ -66,10 +68,10 @@ def test_a_model_that_is_too_sure_is_corrected_and_serves_the_corrected_answers(
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_model_that_needs_no_correction_stays_as_it_is(task: Task) -> None:
     data = known_data(task, rows=2000)
-    answers = (model := known_model(data)).predict(data.held_out.columns())
+    answers = known_model(data).predict(data.held_out.columns())
     labels = answers if task == "regression" else labels_of(answers, np.random.default_rng(2))
 
-    assert calibrated(model, answers, labels) is model
+    assert find_correction(data.objective, answers, labels) is None
 
 
 def test_a_curve_gives_the_same_bits_in_memory_and_in_a_graph() -> None:

@@ -1,5 +1,6 @@
 """Rules of the driver: every accepted training ends in one verdict, whatever happens on the way."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import repeat
@@ -68,10 +69,19 @@ class DriversStore(FolderStore):
     def __init__(self, folder: Path, step: Callable[[], None]) -> None:
         super().__init__(folder)
         self._step = step
+        self.asked: list[str] = []
 
     def create(self, name: str, data: bytes) -> bool:
         self._step()
         return super().create(name, data)
+
+    def read(self, name: str) -> bytes:
+        self.asked.append(name)
+        return super().read(name)
+
+    def list(self, prefix: str) -> list[str]:
+        self.asked.append(prefix)
+        return super().list(prefix)
 
 
 class World:
@@ -83,7 +93,8 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.doom: Iterator[None] = repeat(None)
         self.store = FolderStore(folder)
-        self.trainings = Trainings(DriversStore(folder, self.step))
+        self.seen = DriversStore(folder, self.step)
+        self.trainings = Trainings(self.seen)
         self.launcher = FakeLauncher(self.step)
         self.told: list[tuple[EventData, Cause]] = []
         self.recorded: list[Training] = []
@@ -139,6 +150,13 @@ def turn(driver: Driver, times: int = 3) -> None:
         driver.step()
 
 
+def turn_until_told(world: World, driver: Driver, events: int) -> None:
+    """What is new of a training that has been quiet for a while is looked for a little later."""
+    deadline = time.monotonic() + 60
+    while len(world.told) < events and time.monotonic() < deadline:
+        driver.step()
+
+
 def test_a_training_ends_with_its_candidates_and_its_verdict_told(world: World) -> None:
     driver, training = world.a_driver(), a_training()
 
@@ -163,7 +181,7 @@ def test_a_candidate_is_told_while_others_still_train(world: World) -> None:
     candidate = Candidate(family="deep", metrics={}, params={}, curves={}, defects=(), seconds=2)
 
     world.trainings.add_candidate(training, candidate)
-    turn(driver)
+    turn_until_told(world, driver, 1)
 
     assert [type(data) for data, _ in world.told] == [CandidateTrained]
     assert len(world.launcher.running) == 1
@@ -199,7 +217,7 @@ def test_trials_are_told_once_each_with_the_best_score_so_far(world: World) -> N
             seconds_left=60 - number,
         )
         world.trainings.add_trial(training, trial)
-        turn(driver)
+        turn_until_told(world, driver, number + 1)
 
     told = [data for data, _ in world.told if isinstance(data, TrialFinished)]
     assert [(each.trial, each.score, each.best, each.state) for each in told] == [
@@ -209,6 +227,19 @@ def test_trials_are_told_once_each_with_the_best_score_so_far(world: World) -> N
     ]
     assert [(each.metric, each.seconds_left) for each in told] == [("rmse", 60), ("rmse", 59), ("rmse", 58)]
     assert {cause for _, cause in world.told} == {training.cause}
+
+
+def test_what_runs_takes_one_listing_a_step_and_what_waits_takes_nothing(world: World) -> None:
+    driver, running = world.a_driver(max_running=1), a_training()
+    driver.accept(running)
+    turn(driver)
+    driver.accept(a_training(2, pipeline="weather"))
+    turn(driver)
+    world.seen.asked.clear()
+
+    turn(driver, times=1)
+
+    assert world.seen.asked in ([], [running.beside("")])
 
 
 def test_one_training_runs_at_a_time_per_pipeline_that_on_the_newest_data(world: World) -> None:

@@ -45,7 +45,7 @@ class Trainer:
 
     def train(self, training: Training) -> None:
         stop = threading.Event()
-        with closing(ProcessLauncher(self.folder / "scratch", 100)) as launcher:
+        with closing(ProcessLauncher(self.folder / "scratch", 600)) as launcher:
             driver = Driver(
                 self.trainings,
                 launcher,

@@ -31,34 +31,33 @@ class Correction(Protocol):
     def in_graph(self, answers: Any) -> Any: ...
 
 
-def calibrated(
-    trained: Trained,
+def find_correction(
+    objective: Objective,
     answers: NDArray[np.float32],
     labels: NDArray[Any],
     *,
     weights: NDArray[np.float32] | None = None,
     groups: NDArray[Any] | None = None,
     seed: int = 0,
-) -> Trained:
-    """Return a model with corrected probabilities, or the same one where no correction helps significantly.
+) -> Correction | None:
+    """Return what makes a model's probabilities come true; None where nothing helps significantly.
 
     Args:
-        trained: A model of any task; numbers are not corrected.
-        answers: What it answers to rows of which it has learned none, `[rows]` or `[rows, classes]`.
+        objective: What it answers; numbers are not corrected.
+        answers: Its answers to rows of which it has learned none, `[rows]` or `[rows, classes]`.
         labels: What was true of them: bool, or int32 class indices (-1: none), `[rows]`.
         weights: How often each of them counts, `[rows]`; None: once.
         groups: Anything, `[rows]`: rows with the same value are not independent of each other; None: all are.
         seed: Of their division into folds.
     """
-    what = trained.objective
-    if what.task == "regression" or not np.isfinite(answers).all():
-        return trained
-    scored = what.scored(labels, answers, weights, groups)
-    if what.task == "binary":
+    if objective.task == "regression" or not np.isfinite(answers).all():
+        return None
+    scored = objective.scored(labels, answers, weights, groups)
+    if objective.task == "binary":
         curve = calibrate(scored, seed=seed)
-        return Calibrated(trained, Curve.of(curve.method, curve.x, curve.y)) if curve else trained
+        return Curve.of(curve.method, curve.x, curve.y) if curve else None
     temperature = calibrate_classes(scored, seed=seed)
-    return Calibrated(trained, Temperature(temperature.temperature)) if temperature else trained
+    return Temperature(temperature.temperature) if temperature else None
 
 
 @dataclass(frozen=True)

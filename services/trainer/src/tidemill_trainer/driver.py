@@ -70,6 +70,9 @@ class Driver:
         self._accepted: SimpleQueue[Standing] = SimpleQueue()
         self._queue = Queue()
         self._running: set[str] = set()
+        # What only this process changes: it need not be asked for at every step.
+        self._attempts: dict[str, int] = {}
+        self._waiting: set[str] = set()
         self._turned_at = time.monotonic()
 
     def accept(self, training: Training) -> None:
@@ -136,24 +139,32 @@ class Driver:
             )
 
     def _advance(self, training: Training) -> None:
-        job = Job(training, attempt=self._trainings.failures(training) + 1)
+        if training.name not in self._attempts:
+            self._attempts[training.name] = self._trainings.failures(training) + 1
+        job = Job(training, self._attempts[training.name])
         status = self._launcher.poll(job)
         if status.state is State.RUNNING:
             self._running.add(training.name)
-            self._announcer.tell(training)
+            self._announcer.follow(training)
             return
         self._running.discard(training.name)
+        has_room = len(self._running) < self._limits.max_running
+        if status.state is State.ABSENT and training.name in self._waiting and not has_room:
+            return
         if (verdict := self._trainings.verdict(training)) is not None:
             self._conclude(training, verdict)
         elif status.state is not State.ABSENT:
             detail = status.detail or "expected a model manifest, the job ended without one"
             self._trainings.add_failure(training, job.attempt, detail)
+            del self._attempts[training.name]
             metrics.JOBS_FAILED.inc()
             get_logger().warning("job-failed", job_id=job.job_id, detail=detail)
         elif job.attempt > self._limits.max_attempts:
             self._trainings.reject(training, self._trainings.failure(training, job.attempt - 1))
-        elif len(self._running) < self._limits.max_running:
+        elif has_room:
             self._launch(job)
+        else:
+            self._waiting.add(training.name)
 
     def _launch(self, job: Job) -> None:
         logs = self._launcher.logs(job)
@@ -170,6 +181,8 @@ class Driver:
         self._on_told(training)
         self._queue.remove(training)
         self._announcer.forget(training)
+        self._attempts.pop(training.name, None)
+        self._waiting.discard(training.name)
         outcome = "blessed" if isinstance(verdict, ModelBlessed) else "rejected"
         metrics.VERDICTS.labels(outcome).inc()
         metrics.TRAINING_SECONDS.observe(verdict.seconds)

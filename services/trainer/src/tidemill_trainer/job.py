@@ -14,6 +14,7 @@ from pathlib import Path
 from tidemill_contracts.events import Reason
 from tidemill_runtime.logs import configure_logging, get_logger
 from tidemill_runtime.objects import open_store
+from tidemill_trainer.age import process_seconds
 from tidemill_trainer.data_parallel.team import follow, leading
 from tidemill_trainer.environment import describe_environment
 from tidemill_trainer.judging.fresh_server import ServerPlace
@@ -25,6 +26,7 @@ from tidemill_trainer.trainings import CODE_VERSION, Training, Trainings
 
 def main() -> None:
     """Run one attempt; exit 0 when the model's manifest is in the bucket."""
+    start_seconds = process_seconds()
     arguments = _parse_arguments()
     if arguments.parent_pid is not None:
         die_with_parent(arguments.parent_pid)
@@ -45,7 +47,7 @@ def main() -> None:
             exclusive(settings.scratch_folder, training) as folder,
             leading(peers, trainings, training) as learners,
         ):
-            train(trainings, training, folder, _server_place(settings), learners)
+            train(trainings, training, folder, _server_place(settings), learners, start_seconds)
     except Exception as error:  # noqa: BLE001 - the process boundary: whatever it was, the driver must hear of it
         get_logger().exception("training-failed", model_id=training.model_id)
         message = f"{type(error).__name__}: {error}"

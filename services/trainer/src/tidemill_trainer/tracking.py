@@ -103,10 +103,10 @@ class Tracking:
         return self._client.get_run(run_id).info.status in DONE
 
     def _parts(self, training: Training, ended: datetime) -> Iterator[Run]:
-        for _, trial in self._trainings.trials(training):
+        for trial in self._trainings.trials(training):
             trial_ended = trial.started_at + timedelta(seconds=trial.seconds)
             yield tracked.of_trial(training, trial, trial_ended)
-        for _, candidate in self._trainings.candidates(training):
+        for candidate in self._trainings.candidates(training):
             yield tracked.of_candidate(training, candidate, ended)
 
 

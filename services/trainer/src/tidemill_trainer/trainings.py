@@ -85,8 +85,8 @@ class Trial(ProfileModel):
 
     `score` is the deciding metric, of the name `metric`, and `loss` what the family minimises, on rows kept
     aside; None where there is none. `curves` maps a series to its value per step. `left_out` are features
-    that it did not read. `seconds_left` is what remained of the search's time when it ended, None without a
-    budget.
+    that it did not read. `is_cut_short` says that time was over before it was ready; `seconds_left` is what
+    remained of the search's time when it ended, None without a budget.
     """
 
     number: int
@@ -101,6 +101,7 @@ class Trial(ProfileModel):
     started_at: datetime
     message: str = ""
     left_out: tuple[str, ...] = ()
+    is_cut_short: bool = False
     metric: str = ""
     seconds_left: float | None = None
 
@@ -187,26 +188,30 @@ class Trainings:
         name = training.beside(f"trials/{trial.number:04}.json")
         self.store.create(name, trial.model_dump_json().encode())
 
-    def trials(
-        self, training: Training, *, besides: Container[str] = frozenset()
-    ) -> Iterator[tuple[str, Trial]]:
-        """Yield the object name and content of each attempt, the oldest first, but for those in `besides`."""
-        for name in self.store.list(training.beside("trials/")):
-            if name not in besides:
-                yield name, Trial.model_validate_json(self.store.read(name))
+    def trials(self, training: Training) -> list[Trial]:
+        """Return all attempts of the search, the oldest first."""
+        names = self.store.list(training.beside("trials/"))
+        return [Trial.model_validate_json(self.store.read(name)) for name in names]
 
     def add_candidate(self, training: Training, candidate: Candidate) -> None:
         """Note a family's result."""
         name = training.beside(f"candidates/{candidate.family}.json")
         self.store.create(name, candidate.model_dump_json().encode())
 
-    def candidates(
-        self, training: Training, *, besides: Container[str] = frozenset()
-    ) -> Iterator[tuple[str, Candidate]]:
-        """Yield the object name and content of each family's result, but for those in `besides`."""
-        for name in self.store.list(training.beside("candidates/")):
-            if name not in besides:
-                yield name, Candidate.model_validate_json(self.store.read(name))
+    def candidates(self, training: Training) -> list[Candidate]:
+        """Return every family's result."""
+        names = self.store.list(training.beside("candidates/"))
+        return [Candidate.model_validate_json(self.store.read(name)) for name in names]
+
+    def progress(
+        self, training: Training, *, besides: Container[str]
+    ) -> Iterator[tuple[str, Trial | Candidate]]:
+        """Yield the object name and content of each trial, and then of each candidate, but for `besides`."""
+        names = [name for name in self.store.list(training.beside("")) if name not in besides]
+        for name in (name for name in names if name.startswith(training.beside("trials/"))):
+            yield name, Trial.model_validate_json(self.store.read(name))
+        for name in (name for name in names if name.startswith(training.beside("candidates/"))):
+            yield name, Candidate.model_validate_json(self.store.read(name))
 
     def add_error(self, training: Training, attempt: int, error: Reason) -> None:
         """Note why an attempt is about to end without a model."""

@@ -76,6 +76,15 @@ def test_what_weakens_the_numbers_is_said(known: Told) -> None:
     assert "1 of 12 trials failed." in limits
 
 
+def test_a_family_that_no_trial_had_time_for_is_said(known: Told) -> None:
+    trials = [trial.model_copy(update={"is_cut_short": trial.family == "deep"}) for trial in known.trials]
+    one_was_ready = [trials[0], trials[1].model_copy(update={"is_cut_short": False}), *trials[2:]]
+
+    sentence = "The budget ended the training of deep too soon: with more it may be better."
+    assert sentence in make_card(replace(known, trials=trials), "deep").limits
+    assert sentence not in make_card(replace(known, trials=one_was_ready), "deep").limits
+
+
 def test_one_weak_slice_of_a_column_and_all_useless_features_are_among_the_limits(known: Told) -> None:
     limits = " ".join(make_card(known, "deep").limits)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from evaluation_samples import measure
 from scipy import special  # type: ignore[import-untyped]
 
 from tidemill_trainer.evaluation.importance import Effort, permutation_importance
-from tidemill_trainer.evaluation.metrics import measure
 from tidemill_trainer.evaluation.scored import Columns, FloatArray, Scored
 
 
@@ -87,17 +87,6 @@ def test_intervals_hold_the_drop_that_many_rows_show() -> None:
     assert np.mean(held) == pytest.approx(0.95, abs=0.04)
 
 
-def test_columns_that_say_the_same_are_shuffled_together() -> None:
-    scored, columns = rows()
-
-    alone = permutation_importance(predict, scored, columns)
-    together = permutation_importance(predict, scored, columns, together={"sum": ("left", "right")})
-
-    drops = {feature.name: feature.drop.value for feature in (*alone.features, *together.features)}
-    assert {feature.name for feature in together.features} == {"strong", "weak", "unread", "sum"}
-    assert drops["sum"] > max(drops["left"], drops["right"])
-
-
 def ticking() -> Iterator[float]:
     yield from range(1000)
 
@@ -143,8 +132,3 @@ def test_the_same_rows_and_seed_give_the_same_importance() -> None:
 def test_a_metric_that_rows_do_not_add_to_is_refused() -> None:
     with pytest.raises(ValueError, match="received f1"):
         permutation_importance(predict, *rows(100), metric="f1")
-
-
-def test_columns_that_are_not_there_are_refused() -> None:
-    with pytest.raises(ValueError, match="received elsewhere"):
-        permutation_importance(predict, *rows(100), together={"sum": ("left", "elsewhere")})

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluation_samples import binary, multiclass, regression
+from evaluation_samples import binary, measure, multiclass, regression
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference  # type: ignore[import-untyped]
@@ -13,7 +13,6 @@ from sklearn import metrics as reference  # type: ignore[import-untyped]
 from tidemill_trainer.evaluation.metrics import (
     DECIDING_METRIC,
     HIGHER_IS_BETTER,
-    measure,
     measure_scored,
 )
 from tidemill_trainer.evaluation.scored import FloatArray, Scored

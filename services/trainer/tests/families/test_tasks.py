@@ -220,5 +220,5 @@ def test_time_that_is_over_ends_training_with_the_best_so_far(family: Family) ->
     begin = time.monotonic()
     model = learner.fit(learn, check, {**learner.defaults(learn), "max_epochs": 10_000}, 1, Watch(begin))
 
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60
     assert np.isfinite(model.answer(check)).all()

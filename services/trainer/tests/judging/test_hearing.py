@@ -61,14 +61,21 @@ def heard(
     data: TrainingData,
     server: FreshServer,
     champion: Champion | None = None,
+    unexamined: tuple[str, ...] = (),
 ) -> Hearing:
     rows = len(data.held_out)
     aside = Aside({}, np.ones(rows, np.bool_), None, {})
     held_out = HeldOut(data.held_out, data.features, data.objective, aside)
-    return hear(
-        contestants,
-        Court(data=Data(1, 1), model_id="m1", held_out=held_out, spec=SPEC, champion=champion, server=server),
+    court = Court(
+        data=Data(1, 1),
+        model_id="m1",
+        held_out=held_out,
+        spec=SPEC,
+        champion=champion,
+        server=server,
+        unexamined=unexamined,
     )
+    return hear(contestants, court)
 
 
 def named(contestants: Mapping[str, Contestant], scores: Mapping[str, float]) -> dict[str, Contestant]:
@@ -153,3 +160,12 @@ def test_a_champion_that_cannot_be_compared_is_said(
     assert hearing.case.incumbent == champion.incumbent
     assert hearing.case.findings is not None
     assert hearing.case.findings.skipped[-1].endswith("version 3 answers another task, regression")
+
+
+def test_a_finalist_that_there_was_no_time_to_examine_is_said(
+    contestants: dict[str, Contestant], data: TrainingData, server: FreshServer
+) -> None:
+    hearing = heard(contestants, data, server, unexamined=("deep", "ensemble"))
+
+    assert hearing.case.findings is not None
+    assert hearing.case.findings.skipped == ("deep, ensemble on held-out rows: there was no time",)

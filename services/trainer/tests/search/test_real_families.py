@@ -9,10 +9,12 @@ from trainer_world import PIPELINE, a_training, write_dataset
 from tidemill_contracts.training_spec import Training
 from tidemill_runtime.folder import FolderStore
 from tidemill_trainer.data import TrainingData, load_dataset, read_manifest
+from tidemill_trainer.search.budget import Budget
 from tidemill_trainer.search.finalists import Finalists
 from tidemill_trainer.search.search import search
 
 TOLERANCE = 1e-5
+FOREVER = Budget(search_until=float("inf"), ends_at=float("inf"), looking_seconds=0)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
 
 
 def searched(data: TrainingData, training: Training) -> Finalists:
-    return search(data, PIPELINE.spec.model_copy(update={"training": training}), stop_at=float("inf"))
+    return search(data, PIPELINE.spec.model_copy(update={"training": training}), budget=FOREVER)
 
 
 def test_the_same_rows_give_the_same_models_though_families_learn_side_by_side(data: TrainingData) -> None:

@@ -84,17 +84,17 @@ class Plot:
         place = {"cx": f"{across:g}", "cy": f"{down:g}", "r": f"{radius:.3g}"}
         return node("circle", *([node("title", title)] if title else []), class_=class_, **place)
 
-    def whisker(self, x: float, low: float, high: float, class_: str = "whisker") -> Element:
+    def whisker(self, x: float, low: float, high: float) -> Element:
         """Draw an interval upright."""
-        return self.line([(x, low), (x, high)], class_)
+        return self.line([(x, low), (x, high)], "whisker")
 
     def level(self, y: float, class_: str = "rule") -> Element:
         """Draw a line across."""
         return self.line([(self.x.low, y), (self.x.high, y)], class_)
 
-    def upright(self, x: float, class_: str = "rule") -> Element:
+    def upright(self, x: float) -> Element:
         """Draw a line from bottom to top."""
-        return self.line([(x, self.y.low), (x, self.y.high)], class_)
+        return self.line([(x, self.y.low), (x, self.y.high)], "rule")
 
     def _frame(self) -> Iterator[Element]:
         for tick in self.y.ticks():
@@ -124,9 +124,9 @@ def forest(low: float, value: float, high: float, axis: Axis, rule: float | None
     return node("svg", *marks, class_="forest", viewBox="0 0 100 14", preserveAspectRatio="none")
 
 
-def bar(part: float, class_: str = "new") -> Element:
+def bar(part: float) -> Element:
     """Draw a part of the whole as the length of a bar."""
-    return node("i", class_=class_, style=f"width:{min(max(part, 0), 1):.2%}")
+    return node("i", class_="new", style=f"width:{min(max(part, 0), 1):.2%}")
 
 
 def _tick(value: float, axis: Axis) -> str:

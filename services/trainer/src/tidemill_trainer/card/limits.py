@@ -21,6 +21,7 @@ def list_limits(card: ModelCard) -> tuple[str, ...]:
         return ("The model has defects: it was not measured.",)
     return (
         *_not_looked_at(card, findings),
+        *_unready(card),
         *_weaknesses(card, findings),
         *_champion(findings),
         *_newest(findings),
@@ -42,6 +43,15 @@ def _not_looked_at(card: ModelCard, findings: Findings) -> Iterator[str]:
         yield f"Groups of too few rows to be measured: {', '.join(unmeasured)}."
     if failed := sum(trial.state == "failed" for trial in card.search.trials):
         yield f"{count(failed)} of {count(len(card.search.trials))} trials failed."
+
+
+def _unready(card: ModelCard) -> Iterator[str]:
+    """Name the families that the budget gave no time to show what they can do."""
+    states: dict[str, list[bool]] = {}
+    for trial in card.search.trials:
+        states.setdefault(trial.family, []).append(trial.is_cut_short)
+    if unready := [family for family, cut_short in states.items() if all(cut_short)]:
+        yield f"The budget ended the training of {', '.join(unready)} too soon: with more it may be better."
 
 
 def _weaknesses(card: ModelCard, findings: Findings) -> Iterator[str]:

@@ -116,6 +116,7 @@ def join(peers: Sequence[str], index: int, *, seconds: float) -> Cluster:
     faulthandler.dump_traceback_later(seconds, exit=True)
     # A process trains on one device: more GPUs are for more workers.
     tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:1], "GPU")
+    ended_by = signal.getsignal(signal.SIGTERM)
     with in_step():
         strategy = tf.distribute.MultiWorkerMirroredStrategy(
             tf.distribute.cluster_resolver.SimpleClusterResolver(
@@ -127,7 +128,7 @@ def join(peers: Sequence[str], index: int, *, seconds: float) -> Cluster:
         )
     faulthandler.cancel_dump_traceback_later()
     # TensorFlow would only note it, and the process would live on.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, ended_by)
     get_logger().info("peers-joined", worker_index=index)
     return Cluster(index, len(peers), strategy)
 

@@ -37,7 +37,7 @@ class Dependence(ProfileModel):
 
 
 def partial_dependence(
-    predict: Predict, columns: Columns, column: str, *, points: int = 20, max_rows: int = 500, seed: int = 0
+    predict: Predict, columns: Columns, column: str, *, points: int = 20, max_rows: int = 500
 ) -> Dependence:
     """Ask a model about rows in which one column has had its value replaced.
 
@@ -47,11 +47,10 @@ def partial_dependence(
         column: Whose values are replaced.
         points: How many values: quantiles of a number, the most frequent texts; missing ones come on top.
         max_rows: How many rows are asked about, drawn at random.
-        seed: Of the drawing.
     """
     values = columns[column]
     grid = _number_grid(values, points) if is_number(values) else _text_grid(values, points)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(values))[:max_rows])
+    rows = np.sort(np.random.default_rng(0).permutation(len(values))[:max_rows])
     inputs = {name: np.tile(column_values[rows], len(grid)) for name, column_values in columns.items()}
     answers = predict({**inputs, column: np.repeat(grid, len(rows))})
     table = answers.reshape(len(grid), len(rows)).astype(np.float64)

@@ -1,7 +1,7 @@
 """How much worse a model answers without what a feature says: permutation importance, with intervals."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,13 +22,12 @@ NEGLIGIBLE = 0.001
 
 
 class FeatureImportance(ProfileModel):
-    """How much worse the metric gets, in its units, when some columns are shuffled together.
+    """How much worse the metric gets, in its units, when a column is shuffled.
 
     `is_useless` says that leaving them out might lose nothing: the drop is negligible, and may be none.
     """
 
     name: str
-    columns: tuple[str, ...]
     drop: Estimate
     repeats: int
     is_useless: bool
@@ -64,7 +63,6 @@ def permutation_importance(
     columns: Columns,
     *,
     metric: str | None = None,
-    together: Mapping[str, Sequence[str]] | None = None,
     effort: Effort = DEFAULT_EFFORT,
 ) -> Importance:
     """Measure what each feature brings, on rows that the model has not learned.
@@ -74,8 +72,6 @@ def permutation_importance(
         scored: The rows with finite answers of this model.
         columns: Their columns, as `predict` takes them.
         metric: roc_auc, rmse, or a mean over rows (see LOSSES); None: the one that decides for the task.
-        together: Columns to shuffle as one, by a name for them, because they say the same; all others are
-            shuffled alone.
         effort: What may be spent.
 
     Raises:
@@ -87,48 +83,34 @@ def permutation_importance(
     whole = influence(rows, name)
     if whole is None:
         raise ValueError(f"expected a metric that every row adds to, defined for these rows, received {name}")
-    units = _units(columns, together or {})
-    shuffled: dict[str, list[Influence]] = {unit: [] for unit in units}
+    shuffled: dict[str, list[Influence]] = {column: [] for column in columns}
     inputs = {column: values[some] for column, values in columns.items()}
-    for unit, answers in _shuffle(predict, inputs, units, effort):
+    for column, answers in _shuffle(predict, inputs, effort):
         measured = influence(replace(rows, predictions=answers), name)
-        shuffled[unit] += [measured] if measured else []
-    drops = {unit: _drop(whole, found, rows, name) for unit, found in shuffled.items()}
+        shuffled[column] += [measured] if measured else []
+    drops = {column: _drop(whole, found, rows, name) for column, found in shuffled.items()}
     features = [
-        _describe(unit, units[unit], drop, len(shuffled[unit]), whole) for unit, drop in drops.items() if drop
+        _describe(column, drop, len(shuffled[column]), whole) for column, drop in drops.items() if drop
     ]
     return Importance(
         metric=name,
         value=whole.value,
         rows=len(rows),
         features=tuple(sorted(features, key=lambda feature: -feature.drop.value)),
-        unmeasured=tuple(unit for unit, drop in drops.items() if not drop),
+        unmeasured=tuple(column for column, drop in drops.items() if not drop),
     )
 
 
-def _units(columns: Columns, together: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return the columns that are shuffled as one, by name."""
-    grouped = {column for members in together.values() for column in members}
-    if unknown := grouped - set(columns):
-        raise ValueError(
-            f"expected columns out of {', '.join(columns)}, received {', '.join(sorted(unknown))}"
-        )
-    alone = {column: (column,) for column in columns if column not in grouped}
-    return alone | {name: tuple(members) for name, members in together.items()}
-
-
-def _shuffle(
-    predict: Predict, inputs: Columns, units: Mapping[str, tuple[str, ...]], effort: Effort
-) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield the answers without what each unit says, once for all units before any a second time."""
+def _shuffle(predict: Predict, inputs: Columns, effort: Effort) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield the answers without what each column says, once for all columns before any a second time."""
     deadline = effort.clock() + effort.max_seconds
     rows = len(next(iter(inputs.values())))
     for repeat in range(effort.repeats):
-        for place, (unit, members) in enumerate(units.items()):
+        for place, column in enumerate(inputs):
             if effort.clock() >= deadline:
                 return
             order = np.random.default_rng([effort.seed, repeat, place]).permutation(rows)
-            yield unit, predict({**inputs, **{member: inputs[member][order] for member in members}})
+            yield column, predict({**inputs, column: inputs[column][order]})
 
 
 def _drop(whole: Influence, shuffled: Sequence[Influence], rows: Scored, metric: str) -> Estimate | None:
@@ -142,8 +124,6 @@ def _drop(whole: Influence, shuffled: Sequence[Influence], rows: Scored, metric:
     return tested[0] if tested else None
 
 
-def _describe(
-    name: str, columns: tuple[str, ...], drop: Estimate, repeats: int, whole: Influence
-) -> FeatureImportance:
+def _describe(name: str, drop: Estimate, repeats: int, whole: Influence) -> FeatureImportance:
     is_useless = drop.low <= 0 and drop.value < NEGLIGIBLE * abs(whole.value)
-    return FeatureImportance(name=name, columns=columns, drop=drop, repeats=repeats, is_useless=is_useless)
+    return FeatureImportance(name=name, drop=drop, repeats=repeats, is_useless=is_useless)

@@ -48,7 +48,7 @@ DEFAULT_RESAMPLING = Resampling()
 
 
 def estimate_metrics(scored: Scored, how: Resampling = DEFAULT_RESAMPLING) -> dict[str, Estimate]:
-    """Return every metric of `measure` with its interval; one that is hardly ever defined is left out."""
+    """Return every metric of `measure_scored` with its interval, but for those hardly ever defined."""
     return bootstrap(lambda rows: METRICS[scored.task](scored.take(rows)), scored, how)
 
 

@@ -1,10 +1,8 @@
 """The metrics of each task: their names, which way is better, and their values."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidemill_contracts.profile import Task
 from tidemill_trainer.evaluation.binary import BinaryMetrics
@@ -57,27 +55,13 @@ def limit_text(metric: str, limit: float) -> str:
     return f"{'>=' if HIGHER_IS_BETTER[metric] else '<='} {limit:.4g}"
 
 
-def measure(
-    task: Task,
-    labels: NDArray[Any],
-    predictions: NDArray[Any],
-    weights: NDArray[Any] | None = None,
-    classes: Sequence[str] = (),
-    constant: Sequence[float] = (),
-) -> dict[str, float]:
-    """Measure predictions; see `Scored` for what goes in.
+def measure_scored(scored: Scored) -> dict[str, float]:
+    """Measure rows that a model has answered.
 
     Returns:
         Metric by name, and `rows`. One that is not defined (roc_auc with one class, anything on NaN) is left
         out. Answers of yes or no are read off at a probability of 0.5.
     """
-    return measure_scored(
-        Scored(task, labels, predictions, weights, tuple(classes), constant=tuple(constant))
-    )
-
-
-def measure_scored(scored: Scored) -> dict[str, float]:
-    """Measure rows that a model has answered, as `measure` does."""
     values = weighted_metrics(METRICS[scored.task](scored), scored.row_weights[None])
     defined = {name: float(value[0]) for name, value in values.items() if np.isfinite(value[0])}
     return defined | {"rows": float(len(scored))}

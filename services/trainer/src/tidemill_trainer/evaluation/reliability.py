@@ -9,9 +9,11 @@ from tidemill_trainer.evaluation.binary import CALIBRATION_BINS
 from tidemill_trainer.evaluation.ranking import Ranking
 from tidemill_trainer.evaluation.scored import FloatArray, Scored
 
+CONFIDENCE = 0.95
+
 
 class ReliabilityBin(ProfileModel):
-    """Rows of similar probability: the mean promised, the share that came true, and the share's interval."""
+    """Rows of similar probability: the mean promised, the share that came true, Wilson's interval of it."""
 
     rows: int
     promised: float
@@ -27,14 +29,13 @@ class Reliability(ProfileModel):
     calibration_error: float
 
 
-def reliability(scored: Scored, *, bins: int = CALIBRATION_BINS, confidence: float = 0.95) -> Reliability:
+def reliability(scored: Scored, *, bins: int = CALIBRATION_BINS) -> Reliability:
     """Hold probabilities against what happened.
 
     Args:
         scored: Rows with finite answers of a binary task, or of a multiclass one: then it is about the most
             likely class, and whether it was the true one.
         bins: How many there are at most; rows of one probability share a bin.
-        confidence: Of the intervals, which are Wilson's.
     """
     if scored.task == "multiclass":
         promised, seen = scored.answers.max(axis=1), scored.answers.argmax(axis=1) == scored.truth
@@ -47,7 +48,7 @@ def reliability(scored: Scored, *, bins: int = CALIBRATION_BINS, confidence: flo
     weight = np.add.reduceat(true + false, starts, axis=1)[0]
     means = np.add.reduceat((true + false) * ranking.scores, starts, axis=1)[0] / weight
     shares = np.add.reduceat(true, starts, axis=1)[0] / weight
-    low, high = wilson(shares, rows, confidence)
+    low, high = wilson(shares, rows, CONFIDENCE)
     table = zip(rows, means, shares, low, high, strict=True)
     return Reliability(
         bins=tuple(

@@ -24,7 +24,9 @@ MAX_ROW_PAIRS = 100_000_000
 MAX_PAIRED_COLUMNS = 100
 CANDIDATES = 200
 CANDIDATES_PER_TABLE = 4
-MIN_SHARE = 0.01
+# A slice has so many rows, and such a share of all.
+MIN_ROWS, MIN_SHARE = 100, 0.01
+MOST = 10
 MIN_EFFECT = 0.1
 SIGNIFICANCE = 0.05
 
@@ -58,21 +60,17 @@ class _Candidate:
         return where
 
 
-def find_weak_slices(
-    scored: Scored, columns: Columns, *, most: int = 10, min_rows: int = 100, seed: int = 0
-) -> tuple[WeakSlice, ...]:
+def find_weak_slices(scored: Scored, columns: Columns, *, seed: int = 0) -> tuple[WeakSlice, ...]:
     """Search for the slices where the loss per row (log loss, absolute error) is larger than elsewhere.
 
     Args:
         scored: Rows with finite answers; each counts once, whatever its weight. Beyond 100,000, so many are
             drawn at random, and the slices' `rows` are counted among these.
         columns: Their columns, `[rows]` each: numbers with NaN for missing, or texts with "" for missing.
-        most: How many slices to return.
-        min_rows: Fewest rows of a slice, which also has at least 1% of all.
         seed: Of the drawing.
 
     Returns:
-        Slices by falling evidence; each one is worse even without the rows of those before it.
+        At most 10 slices by falling evidence; each one is worse even without the rows of those before it.
     """
     random = np.random.default_rng(seed)
     drawn = np.sort(random.permutation(len(scored))[:MAX_ROWS])
@@ -81,10 +79,10 @@ def find_weak_slices(
     if not losses.std():
         return ()
     standard = (losses - losses.mean()) / losses.std()
-    least = max(min_rows, MIN_SHARE * len(rows))
+    least = max(MIN_ROWS, MIN_SHARE * len(rows))
     known = [conditions_on(name, values[drawn]) for name, values in columns.items()]
     candidates, tests = _screen([conditions for conditions in known if conditions], standard, least, random)
-    chosen = islice(_select(candidates, tests, standard, least), most)
+    chosen = islice(_select(candidates, tests, standard, least), MOST)
     return tuple(_describe(candidate, losses, effect, p_value) for candidate, effect, p_value in chosen)
 
 

@@ -78,10 +78,12 @@ class Watch:
         stop_at: When to end early with the best so far, of `time.monotonic()`.
         report: Takes a step and its loss on the rows kept aside, and may raise Pruned; families that learn
             in one step do not call it.
+        give_up_at: When several fits of which this is one are given up rather than ended; not for families.
     """
 
     stop_at: float
     report: Callable[[int, float], None] = lambda _step, _loss: None
+    give_up_at: float = float("inf")
 
 
 class Graph(Protocol):

@@ -1,6 +1,6 @@
 """All finalists go in, and the case of the one that was chosen comes out: what a verdict rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +39,7 @@ class Court:
         spec: What is expected of them.
         champion: The model in office, if any.
         server: A model server that knows none of them.
+        unexamined: Families whose finalists there was no time to examine.
     """
 
     data: Data
@@ -47,6 +48,7 @@ class Court:
     spec: PipelineSpec
     champion: Champion | None
     server: FreshServer
+    unexamined: tuple[str, ...] = ()
 
 
 def hear(contestants: Mapping[str, Contestant], court: Court) -> Hearing:
@@ -72,10 +74,15 @@ def hear(contestants: Mapping[str, Contestant], court: Court) -> Hearing:
     case = replace(case, ranges=_ranges(chosen))
     subject = Subject(chosen.answers, chosen.trained.predict)
     findings = find_out(subject, _others(contestants, chosen, court.champion), court.held_out, court.spec)
-    if court.champion and court.champion.answers is None:
-        skipped = f"the comparison with the champion: {court.champion.why_not}"
-        findings = findings.model_copy(update={"skipped": (*findings.skipped, skipped)})
+    findings = findings.model_copy(update={"skipped": (*findings.skipped, *_skipped(court))})
     return _try_out(chosen, replace(case, findings=findings), court)
+
+
+def _skipped(court: Court) -> Iterator[str]:
+    if court.champion and court.champion.answers is None:
+        yield f"the comparison with the champion: {court.champion.why_not}"
+    if court.unexamined:
+        yield f"{', '.join(court.unexamined)} on held-out rows: there was no time"
 
 
 def _others(

@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tidemill_contracts.training_spec import Family
 from tidemill_runtime.logs import get_logger
 from tidemill_trainer.families import Learner, Params, Pruned, Watch
-from tidemill_trainer.search.fitting import Fitted, fit
+from tidemill_trainer.search.fitting import Fitted, OutOfTime, fit
 from tidemill_trainer.search.material import Material
 from tidemill_trainer.search.studies import Suggestion
 from tidemill_trainer.trainings import Trial
@@ -20,7 +20,7 @@ Origin = Literal["default", "champion", "search", "ablation"]
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What is tried, and when it has to end, of the monotonic clock.
+    """What is tried, when it has to end, and when it is given up if it has not, of the monotonic clock.
 
     `repeats` is the trial of an earlier job that is done again, because its model was lost with that job;
     `fold` is not 0 for what learns from other rows than the search does.
@@ -31,6 +31,7 @@ class Attempt:
     params: Params
     number: int
     stop_at: float
+    give_up_at: float = float("inf")
     suggestion: Suggestion | None = None
     left_out: tuple[str, ...] = ()
     repeats: Trial | None = None
@@ -59,25 +60,31 @@ def make(
     """
     clock = _Clock(datetime.now(UTC), time.monotonic())
     try:
-        watch = Watch(attempt.stop_at)
-        if attempt.suggestion:
-            watch = Watch(attempt.stop_at, _reporter(attempt.suggestion))
         fitted = fit(
             learner,
             material.without(attempt.left_out),
             attempt.params,
             seed=seed,
-            watch=watch,
+            watch=_watch(attempt),
             before_answers=lambda: clock.wait(are_imported),
         )
     except Pruned:
         return Outcome(_trial(attempt, clock, state="pruned"), None)
+    except OutOfTime as error:
+        return Outcome(_trial(attempt, clock, state="failed", message=str(error), is_cut_short=True), None)
     except Exception as error:  # noqa: BLE001 - a family, maybe the user's own, may fail in any way; others go on
         get_logger().exception("trial-failed", family=attempt.family, number=attempt.number)
         message = f"{type(error).__name__}: {error}"[:1000]
         return Outcome(_trial(attempt, clock, state="failed", message=message), None)
-    found = {"score": fitted.score, "loss": fitted.loss, "curves": dict(fitted.models[0].curves)}
-    return Outcome(attempt.repeats or _trial(attempt, clock, state="finished", **found), fitted)
+    if attempt.repeats:
+        return Outcome(attempt.repeats, fitted)
+    found = {
+        "score": fitted.score,
+        "loss": fitted.loss,
+        "curves": dict(fitted.models[0].curves),
+        "is_cut_short": fitted.is_cut_short,
+    }
+    return Outcome(_trial(attempt, clock, state="finished", **found), fitted)
 
 
 @dataclass
@@ -107,6 +114,11 @@ def _trial(attempt: Attempt, clock: _Clock, **result: Any) -> Trial:
         left_out=attempt.left_out,
         **result,
     )
+
+
+def _watch(attempt: Attempt) -> Watch:
+    watch = Watch(attempt.stop_at, give_up_at=attempt.give_up_at)
+    return replace(watch, report=_reporter(attempt.suggestion)) if attempt.suggestion else watch
 
 
 def _reporter(suggestion: Suggestion) -> Callable[[int, float], None]:

@@ -1,7 +1,6 @@
 """What is known so far: every trial, and the best of each family."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tidemill_contracts.training_spec import Family
@@ -74,17 +73,6 @@ class Board:
     def next_number(self) -> int:
         """A number that no trial has."""
         return 1 + max((trial.number for trial in self.trials), default=-1)
-
-
-def busy_seconds(trials: Sequence[Trial]) -> float:
-    """Return for how long at least one of these trials was running, whichever ran side by side."""
-    spans = sorted((trial.started_at.timestamp(), trial.seconds) for trial in trials)
-    total, until = 0.0, 0.0
-    for start, seconds in spans:
-        end = start + seconds
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return total
 
 
 def time_left(stop_at: float) -> float | None:

@@ -15,6 +15,7 @@ from tidemill_trainer.search.allocation import MANY_ROWS, SEARCHED_ON_FEW_ROWS, 
 from tidemill_trainer.search.attempts import Attempt, Origin, Outcome
 from tidemill_trainer.search.bagging import BAG_SHARE, NOT_BAGGED, bag_seconds, can_be_bagged
 from tidemill_trainer.search.board import Board
+from tidemill_trainer.search.budget import Budget
 from tidemill_trainer.search.fitting import Fitted
 from tidemill_trainer.search.lanes import can_run_beside
 from tidemill_trainer.search.material import Material, NoScore
@@ -38,16 +39,17 @@ class Proposals:
         *,
         load: Callable[[Family], Learner],
         champion_params: Mapping[str, Params],
-        stop_at: float,
+        budget: Budget,
     ) -> None:
         """Prepare; see `search` for the arguments."""
-        self._material, self._training, self._board, self._stop_at = material, training, board, stop_at
+        self._material, self._training, self._board = material, training, board
+        self._stop_at, self._give_up_at = budget.search_until, budget.give_up_at
         self._load, self._champion_params = load, champion_params
         self._learners: dict[Family, Learner] = {}
         self._studies: dict[Family, Study] = {}
         self._exhausted: set[Family] = set()
         is_bagged = can_be_bagged(material, training)
-        self._bag_limit = BAG_SHARE * (stop_at - time.monotonic()) if is_bagged else 0.0
+        self._bag_limit = BAG_SHARE * (self._stop_at - time.monotonic()) if is_bagged else 0.0
         self._number = board.next_number
         chosen = dict.fromkeys([BASELINE, *training.families])
         # Families without TensorFlow come first: they train while it loads.
@@ -234,4 +236,7 @@ class Proposals:
     def _attempt(self, family: Family, origin: Origin, params: Params, **more: Any) -> Attempt:
         self._number += 1
         facts = {"stop_at": self._stop_at, "number": self._number - 1, **more}
-        return Attempt(family=family, origin=origin, params=params, **facts)
+        # Those without TensorFlow take next to no time once it is over, and there has to be some model.
+        is_needed = family in WITHOUT_TENSORFLOW or "repeats" in more
+        give_up_at = float("inf") if is_needed else self._give_up_at
+        return Attempt(family=family, origin=origin, params=params, give_up_at=give_up_at, **facts)

@@ -30,7 +30,8 @@ from tidemill_trainer.search.bagging import (
     divide,
 )
 from tidemill_trainer.search.board import Board, time_left
-from tidemill_trainer.search.finalists import Finalist, Finalists
+from tidemill_trainer.search.budget import Budget
+from tidemill_trainer.search.finalists import Corrector, Finalist, Finalists
 from tidemill_trainer.search.lanes import Lanes, lanes_for
 from tidemill_trainer.search.material import Material, make_material
 from tidemill_trainer.search.proposals import Proposals
@@ -61,7 +62,7 @@ def search(
     data: TrainingData,
     spec: PipelineSpec,
     *,
-    stop_at: float,
+    budget: Budget,
     before: Before = NOTHING_BEFORE,
     note: Note = lambda _trial: None,
     load: Callable[[Family], Learner] | None = None,
@@ -71,7 +72,7 @@ def search(
     Args:
         data: What to learn.
         spec: Which families, and for how long.
-        stop_at: When the last fit has to end, of `time.monotonic()`; infinite without a budget.
+        budget: When the last fit has to end.
         before: What is known already.
         note: Called as each trial ends.
         load: Returns the learner of a family.
@@ -90,9 +91,9 @@ def search(
         board,
         load=load or (lambda family: load_learner(family, data, spec)),
         champion_params=before.champion_params,
-        stop_at=stop_at,
+        budget=budget,
     )
-    return _Search(data, material, board, proposals, note, stop_at).run(training)
+    return _Search(data, material, board, proposals, note, budget.search_until).run(training)
 
 
 class _Search:
@@ -108,6 +109,7 @@ class _Search:
         stop_at: float,
     ) -> None:
         self._data, self._material, self._board, self._proposals = data, material, board, proposals
+        self._corrector = Corrector(data, material.kept)
         self._division: Division | None = None
         self._note, self._stop_at = note, stop_at
         self._are_imported = threading.Event()
@@ -133,7 +135,8 @@ class _Search:
             raise NothingLearned(f"expected a family that learns, received {reasons}")
         if "ensemble" in training.families and len(members) > 1:
             members += self._ensemble(members)
-        return Finalists(members=tuple(members), kept=self._material.kept, failed=failed)
+        corrected = tuple(map(self._corrector.correct, members))
+        return Finalists(members=corrected, kept=self._material.kept, failed=failed)
 
     def _import(self) -> None:
         try:
@@ -196,8 +199,10 @@ class _Search:
         trial = trial.model_copy(
             update={"metric": self._material.objective.metric, "seconds_left": time_left(self._stop_at)}
         )
-        facts = trial.model_dump(include={"number", "family", "origin", "state", "score", "seconds"})
-        get_logger().info("trial-finished", **facts, metric=trial.metric, message=trial.message)
+        facts = trial.model_dump(
+            include={"number", "family", "origin", "state", "score", "metric", "seconds", "is_cut_short"}
+        )
+        get_logger().info("trial-finished", **facts, detail=trial.message)
         self._note(trial)
 
     def _members(self) -> list[Finalist]:
@@ -237,6 +242,6 @@ class _Search:
         if self._material.objective.task == "multiclass":
             # A model that is too sure of itself would hardly be heard. One number corrects that; the curve of
             # a binary task could learn these few rows by heart.
-            members = [member.calibrated(self._data, kept) for member in members]
+            members = [*map(self._corrector.correct, members)]
         answered = [(member.trained, member.answers) for member in members]
         return ensemble(answered, rows.labels[kept], weights, self._material.objective)
