@@ -32,6 +32,17 @@ def test_versions_are_listed_with_what_became_of_them(prepared: Path) -> None:
     assert " ".join(refused[1]) == "too-few-rows: expected 100 labelled rows, received 3"
 
 
+def test_on_a_narrow_screen_models_have_lines_of_their_own(prepared: Path) -> None:
+    listed = CliRunner().invoke(
+        app, ["data", "versions", "flights", "--home", str(prepared)], env={"COLUMNS": "80"}
+    )
+    shown = [" ".join(line) for line in lines(listed)]
+
+    assert shown[0] == "version created spans train eval no label rejected features checks"
+    assert shown[1].endswith("ago 1 12 8 0 0 1 fine")
+    assert "model of version 1: version 1, deep, roc_auc 0.7500: blessed" in shown
+
+
 def test_a_version_is_shown_column_by_column(prepared: Path) -> None:
     shown = [" ".join(line) for line in lines(data(prepared, "show", "flights", "1"))]
 

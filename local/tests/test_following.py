@@ -11,6 +11,7 @@ from cli_world import Services, a_file, deployed, ingested, tidemill, transforme
 from tidemill_contracts import layout
 from tidemill_contracts.event import EventData
 from tidemill_contracts.events import (
+    DatasetRejected,
     DropDeduplicated,
     DropQuarantined,
     Reason,
@@ -64,6 +65,31 @@ def test_a_refused_drop_ends_with_its_reason_and_exit_code_1(
 
     assert result.exit_code == 1
     assert "quarantined: not-csv: expected CSV, received a picture" in result.stdout
+
+
+@pytest.mark.parametrize("exit_code", [0, 1], ids=["known", "refused"])
+def test_a_file_that_made_no_model_can_be_trained_on_by_another_spec(
+    platform: Platform, services: Services, tmp_path: Path, exit_code: int
+) -> None:
+    def play() -> None:
+        new = services.next_drop()
+        drop = {"pipeline": "flights", "object_name": new.name, "generation": new.generation}
+        if exit_code == 0:
+            services.tell(DropDeduplicated(**drop, span=1, span_id="i", seconds=0))
+            return
+        reason = Reason(code="label-invalid", message="expected SQL, received late?")
+        services.tell(ingested(new))
+        services.tell(
+            DatasetRejected(pipeline="flights", spec_digest="s", span=1, reasons=(reason,), seconds=0)
+        )
+
+    playing = threading.Thread(target=play)
+    playing.start()
+    result = tidemill(platform, "drop", str(a_file(tmp_path)), "--spec", str(tmp_path / "pipeline.yaml"))
+    playing.join()
+
+    assert result.exit_code == exit_code, result.output
+    assert "tidemill apply SPEC && tidemill retrain flights" in result.stdout
 
 
 def test_a_drop_has_the_generation_that_its_notification_names(
@@ -238,6 +264,16 @@ def test_a_folder_is_dropped_in_the_order_of_its_numbers_past_what_is_refused(
     assert "4 files: 2 became spans, 1 known before, 1 refused" in result.stdout
     assert "✗ 3/4       m3.csv: quarantined: not-csv: why" in result.stdout
     assert "version 1 answers requests" in result.stdout
+
+
+def test_a_folder_for_an_unknown_pipeline_is_refused_once(platform: Platform, tmp_path: Path) -> None:
+    for name in ("january.csv", "february.csv"):
+        a_file(tmp_path, name)
+    result = tidemill(platform, "backfill", "nope", str(tmp_path), "--glob", "*.csv")
+
+    assert result.exit_code == 1
+    assert result.stderr.count("received 'nope'") == 1
+    assert not result.stdout
 
 
 def test_a_folder_without_files_is_an_error(platform: Platform, one_span: None, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_a_key_is_printed_once_and_kept_as_its_hash_for_its_owner_alone(tmp_path
 
     printed = made.stdout.strip().splitlines()[-1]
     (only,) = kept(tmp_path).keys
+    assert f"TIDEMILL_API_KEYS_FILE={tmp_path / 'api-keys.json'}" in made.stderr
     assert printed.startswith(f"tidemill_{only.id}_")
     assert only.sha256 == hashlib.sha256(printed.encode()).hexdigest()
     assert only.roles == {Role.PREDICT, Role.FEEDBACK}

@@ -40,6 +40,14 @@ def test_rows_have_the_span_they_came_with(prepared: Path) -> None:
     ]
 
 
+def test_tables_are_listed_one_below_the_other_on_a_narrow_screen(prepared: Path) -> None:
+    header, *listed = sql(prepared, columns=80).stdout.splitlines()
+
+    assert header.split() == ["table", "columns"]
+    assert [line.split()[0] for line in listed if line[0] != " "][:2] == ["anomalies", "column_profiles"]
+    assert max(map(len, listed)) <= 80
+
+
 @pytest.mark.parametrize("table", ["events", "dead_letters"])
 def test_what_was_written_down_twice_is_one_row(prepared: Path, table: str) -> None:
     assert rows(prepared, f"SELECT count(*) FROM {table}") == [["1"]]  # noqa: S608

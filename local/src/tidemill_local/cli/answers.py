@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+# A last column at least as wide is written over several lines, rather than each column on one.
+FOLDED_CHARACTERS = 40
 NUMBERS = ("BIGINT", "DOUBLE", "INTEGER", "HUGEINT", "DECIMAL", "FLOAT", "UBIGINT")
 
 
@@ -51,12 +53,14 @@ def show_answer(answer: Answer, format_: Format, console: Console) -> None:
 def _print_table(answer: Answer, console: Console) -> None:
     texts = [[_shown(value) for value in row] for row in answer.rows]
     widths = [max(map(len, [name, *column])) for name, *column in zip(answer.names, *texts, strict=True)]
-    if sum(widths) + 2 * len(widths) > console.width:
+    left = console.width - sum(widths[:-1]) - 2 * len(widths)
+    if left < min(widths[-1], FOLDED_CHARACTERS):
         _print_records(answer.names, texts, console)
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name, kind in zip(answer.names, answer.types, strict=True):
         table.add_column(Text(name), justify="right" if kind.startswith(NUMBERS) else "left", no_wrap=True)
+    table.columns[-1].no_wrap, table.columns[-1].overflow = False, "fold"
     for row in texts:
         table.add_row(*map(Text, row))
     console.print(table)

@@ -21,7 +21,7 @@ from tidemill_local.cli.data_app import data_app
 from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.graph_app import graph_app
 from tidemill_local.cli.key_app import key_app
-from tidemill_local.cli.options import HOME, HomeOption, console
+from tidemill_local.cli.options import HOME, HomeOption, KeyOption, console, write_utf8
 from tidemill_local.cli.release_app import release_app
 from tidemill_local.supervisor.home import AlreadyRunning, NotRunning
 from tidemill_local.supervisor.platform import StartFailed
@@ -69,7 +69,7 @@ def demo(
     finally:
         if home is None and not keep:
             shutil.rmtree(folder, ignore_errors=True)
-        else:
+        elif folder.is_dir():
             console().print(f"kept in {folder}; look at it with: tidemill up --home {folder}")
 
 
@@ -106,13 +106,14 @@ def apply(file: FileArgument, home: HomeOption = HOME) -> None:
 def delete(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    key: KeyOption = "",
     home: HomeOption = HOME,
 ) -> None:
     """Delete a pipeline: its model answers no more; data and models made of it stay in the bucket."""
     from tidemill_local.cli.pipelines import check_known, delete_pipeline
     from tidemill_local.cli.running import find
 
-    running = find(home)
+    running = find(home, key)
     check_known(running, pipeline)
     if not yes:
         typer.confirm(f"delete the pipeline {pipeline}, so that its model answers no more?", abort=True)
@@ -147,12 +148,12 @@ def drop(
 
 
 @app.command()
-def status(home: HomeOption = HOME) -> None:
+def status(key: KeyOption = "", home: HomeOption = HOME) -> None:
     """Show what runs, what is served and what went wrong; exit with 0 only when everything is ready."""
     from tidemill_local.cli.running import find
     from tidemill_local.cli.status import show_status
 
-    if not show_status(find(home), console()):
+    if not show_status(find(home, key), console()):
         raise typer.Exit(1)
 
 
@@ -163,19 +164,15 @@ def predict(
     file: Annotated[Path | None, typer.Option("--from", help="Take the row from this CSV file.")] = None,
     row: Annotated[int, typer.Option(min=1, help="Number of that row below the header.")] = 1,
     document: Annotated[str, typer.Option("--json", help="Send this instance, as JSON.")] = "",
-    key: Annotated[str, typer.Option("--key", envvar="TIDEMILL_API_KEY", help="API key.")] = "",
+    key: KeyOption = "",
     home: HomeOption = HOME,
 ) -> None:
     """Ask a model for one prediction; what is not given is missing to it."""
-    from tidemill_local.cli.predicting import find_model, parse_values, print_answer, read_row
+    from tidemill_local.cli.predicting import find_model, print_answer
     from tidemill_local.cli.running import find
 
     served = find_model(find(home).gateway, model, key)
-    typed = parse_values(values or [])
-    if unknown := sorted(typed.keys() - served.inputs.keys()):
-        raise CommandFailed(f"expected values of {sorted(served.inputs)}, received {unknown}")
-    given = {**(read_row(file, row) if file else {}), **typed}
-    instance = served.parse(document) if document else served.instance(given)
+    instance = served.parse(document) if document else served.question(values or [], file, row)
     print_answer(served.ask(instance), console())
 
 
@@ -297,4 +294,5 @@ def main() -> None:
     """Run the command line."""
     # What went wrong is said once, in the command's own words.
     logging.getLogger("google").addHandler(logging.NullHandler())
+    write_utf8(sys.stdout, sys.stderr)
     app()

@@ -13,7 +13,7 @@ from tidemill_local.cli.errors import CommandFailed
 from tidemill_local.cli.feed import EventFeed
 from tidemill_local.cli.following import follow, story_of
 from tidemill_local.cli.ledger import Ledger
-from tidemill_local.cli.pipelines import drop_file
+from tidemill_local.cli.pipelines import check_known, drop_file
 from tidemill_local.cli.progress import Progress
 from tidemill_local.cli.running import Running
 from tidemill_local.cli.story import Line, Outcome, tell
@@ -36,6 +36,7 @@ def backfill(
 
     Each is waited for until ingest has settled it, and only what the last one causes is followed further.
     """
+    check_known(running, pipeline)
     progress = Progress(console)
     outcomes = []
     with running.feed() as feed:

@@ -9,6 +9,9 @@ from tidemill_local.cli.figures import age, span_ranges
 from tidemill_local.cli.stored import StoredData, Version
 from tidemill_local.cli.story import headline
 
+# The model has a column of its own from here on, and a line of its own below.
+WIDE_CHARACTERS = 120
+
 
 def show_versions(data: StoredData, console: Console) -> None:
     """Print every version, the newest last, and below them what was refused."""
@@ -16,7 +19,11 @@ def show_versions(data: StoredData, console: Console) -> None:
     if not versions and not refusals:
         console.print(f"{data.pipeline} has no data yet; feed it with: tidemill drop FILE -p {data.pipeline}")
     if versions:
-        console.print(_table(versions))
+        is_wide = console.width >= WIDE_CHARACTERS
+        console.print(_table(versions, is_wide=is_wide))
+        for version in () if is_wide else versions:
+            number = f"\nmodel of version {version.manifest.dataset}: "
+            console.print(Text.assemble((number, "dim"), model_of(version)))
     for refusal in refusals:
         rejected = refusal.rejection
         console.print(Text(f"\n✗ refused {age(refusal.created)}, up to span {rejected.span}", style="red"))
@@ -45,14 +52,14 @@ def verdict_of(manifest: DatasetManifest) -> Text:
     return Text(f"{warnings} warning{'s'[: warnings > 1]}", style="yellow") if warnings else Text("fine")
 
 
-def _table(versions: list[Version]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+def _table(versions: list[Version], *, is_wide: bool) -> Table:
+    table = Table(box=None, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim")
     table.add_column("version", justify="right")
     for name in ("created", "spans"):
         table.add_column(name)
     for name in ("train", "eval", "no label", "rejected", "features"):
         table.add_column(name, justify="right")
-    for name in ("checks", "model"):
+    for name in ("checks", "model") if is_wide else ("checks",):
         table.add_column(name, overflow="fold")
     for version in versions:
         manifest = version.manifest
@@ -64,6 +71,6 @@ def _table(versions: list[Version]) -> Table:
             *(f"{count:,}" for count in rows),
             str(len(manifest.features) + len(manifest.crosses)),
             verdict_of(manifest),
-            model_of(version),
+            *((model_of(version),) if is_wide else ()),
         )
     return table

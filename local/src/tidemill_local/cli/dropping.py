@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tidemill_contracts.events import DatasetRejected, DropDeduplicated
 from tidemill_local.cli.following import follow, story_of
 from tidemill_local.cli.ledger import Ledger
 from tidemill_local.cli.pipelines import drop_file
@@ -26,4 +27,8 @@ def drop_and_follow(
         progress.step(Line("drop", str(drop), 0))
         ledger = Ledger(running.home.bucket)
         story = follow(story_of(drop, feed, ledger, running.home.running), progress)
-    return tell(story[-1].data).outcome is not Outcome.REFUSED
+    end = story[-1].data
+    if isinstance(end, DropDeduplicated | DatasetRejected):
+        console.print("\n   its rows are kept; to train on them by another spec:")
+        console.print(f"   tidemill apply SPEC && tidemill retrain {pipeline}")
+    return tell(end).outcome is not Outcome.REFUSED

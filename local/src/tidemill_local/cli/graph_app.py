@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tidemill_local.cli.options import HOME, HomeOption, console
+from tidemill_local.cli.options import HOME, HomeOption, KeyOption, console
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the graph.")]
 
@@ -17,18 +17,19 @@ graph_app = typer.Typer(no_args_is_help=True, help="Put inference graphs in forc
 def apply(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
     wait: Annotated[bool, typer.Option(help="Wait until it is served, or it is known why not.")] = True,
+    key: KeyOption = "",
     home: HomeOption = HOME,
 ) -> None:
     """Check a graph and put it in force; exit with 0 only when it is served."""
     from tidemill_local.cli.graphs import apply_graph, await_served
     from tidemill_local.cli.running import find
 
-    running = find(home)
+    running = find(home, key)
     name = apply_graph(running, file)
-    console().print(f"graph {name} is in force; ask it as a model: tidemill predict {name}")
+    console().print(f"graph {name} is in force")
     if wait:
         await_served(running, name)
-        console().print(f"graph {name} is served")
+        console().print(f"graph {name} is served; ask it as a model: tidemill predict {name}")
 
 
 @graph_app.command("list")
@@ -41,12 +42,12 @@ def list_graphs(home: HomeOption = HOME) -> None:
 
 
 @graph_app.command()
-def show(name: NameArgument, home: HomeOption = HOME) -> None:
+def show(name: NameArgument, key: KeyOption = "", home: HomeOption = HOME) -> None:
     """Print a graph as it was written, whether it is served, and what it takes and gives."""
     from tidemill_local.cli.graphs import show_graph
     from tidemill_local.cli.running import find
 
-    show_graph(find(home), name, console())
+    show_graph(find(home, key), name, console())
 
 
 @graph_app.command()

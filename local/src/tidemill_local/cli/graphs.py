@@ -116,7 +116,7 @@ def _problem(running: Running, name: str) -> str:
 
 
 def _metadata(running: Running, name: str) -> Mapping[str, Any]:
-    reply = request("GET", f"{running.gateway}/v1/models/{quote(name)}/metadata")
+    reply = request("GET", f"{running.gateway}/v1/models/{quote(name)}/metadata", key=running.key)
     document: Mapping[str, Any] = json.loads(reply.body)
     return document
 

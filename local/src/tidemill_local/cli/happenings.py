@@ -5,6 +5,7 @@ from contextlib import suppress
 from rich.console import Console
 
 from tidemill_local.cli.ledger import Entry, Ledger
+from tidemill_local.cli.pipelines import check_known
 from tidemill_local.cli.running import Running
 from tidemill_local.cli.status import event_table
 
@@ -23,6 +24,8 @@ def show_events(
     """Print the latest events, and go on until Ctrl-C when asked to."""
     ledger = Ledger(running.home.bucket)
     entries = ledger.events(pipeline=pipeline, correlation_id=correlation_id, limit=limit)
+    if pipeline and not entries:
+        check_known(running, pipeline)
     console.print(event_table("event", entries) if entries else "nothing has happened yet")
     if not until_stopped:
         return

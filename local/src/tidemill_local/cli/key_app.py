@@ -44,6 +44,7 @@ def create(
     )
     path = _file(file, home)
     add_key(path, kept)
+    typer.echo(f"gateways ask for keys where they run with TIDEMILL_API_KEYS_FILE={path.resolve()}", err=True)
     typer.echo(f"key {kept.id} is in {path}; it cannot be shown again:", err=True)
     typer.echo(key)
 

@@ -49,12 +49,17 @@ class Drop:
 def apply_spec(running: Running, file: Path) -> Pipeline:
     """Check a spec and make it its pipeline's current one."""
     try:
-        pipeline = parse_pipeline(file.read_bytes())
+        # Once: what is read a second time may be another text, or of a pipe none.
+        text = file.read_bytes()
+        pipeline = parse_pipeline(text)
     except InvalidSpec as error:
         raise CommandFailed(f"{file}: {error}") from error
     except OSError as error:
         raise CommandFailed(f"expected a pipeline spec in {file}: {error.strerror}") from error
-    running.store.write(layout.pipeline_spec(pipeline.name), file.read_bytes())
+    try:
+        running.store.write(layout.pipeline_spec(pipeline.name), text)
+    except OSError as error:
+        raise CommandFailed(f"could not write {file} into {running.home.bucket}: {error}") from error
     return pipeline
 
 
@@ -67,10 +72,14 @@ def check_known(running: Running, pipeline: str) -> None:
 
 
 def delete_pipeline(running: Running, pipeline: str) -> None:
-    """Remove a spec, and wait until the model is taken back: the controller sees to that."""
+    """Remove a spec, and wait until the model is taken back: the controller sees to that.
+
+    Nothing is removed where the gateway would not say what it serves.
+    """
+    served_version(running.gateway, pipeline, running.key)
     running.store.delete(layout.pipeline_spec(pipeline))
     deadline = time.monotonic() + WITHDRAWAL_SECONDS
-    while (version := served_version(running.gateway, pipeline)) != "-":
+    while (version := served_version(running.gateway, pipeline, running.key)) != "-":
         if time.monotonic() > deadline:
             what = f"{pipeline} is specified no longer, and version {version} of its model still answers"
             raise CommandFailed(

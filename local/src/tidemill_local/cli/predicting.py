@@ -22,6 +22,7 @@ STRING = "DT_STRING"
 FLOATS = {"DT_FLOAT", "DT_DOUBLE", "DT_HALF", "DT_BFLOAT16"}
 # What ingest reads as missing in a file, a question means by it too.
 MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}
+DELIMITERS = (",", ";", "\t", "|")
 VERSION_HEADER = "Tidemill-Model-Version"
 
 Instance = Mapping[str, Any]
@@ -59,6 +60,16 @@ class Model:
     def url(self) -> str:
         return f"{self.gateway}/v1/models/{quote(self.name)}:predict"
 
+    def question(self, pairs: Sequence[str], file: Path | None, row: int) -> Instance:
+        """Put an instance together of a row of a file, if there is one, and `key=value` pairs over it."""
+        expected, typed = sorted(self.inputs), parse_values(pairs)
+        if unknown := sorted(typed.keys() - self.inputs.keys()):
+            raise CommandFailed(f"expected values of {expected}, received {unknown}")
+        from_file = read_row(file, row) if file else {}
+        if file and not self.inputs.keys() & from_file.keys():
+            raise CommandFailed(f"expected columns of {expected} in {file}, received {sorted(from_file)}")
+        return self.instance({**from_file, **typed})
+
     def instance(self, values: Mapping[str, str]) -> Instance:
         """Give texts the types that the model takes; none at all means missing."""
         return {name: _typed(name, kind, values.get(name, "")) for name, kind in self.inputs.items()}
@@ -87,8 +98,7 @@ class Model:
 def find_model(gateway: str, name: str, key: str = "") -> Model:
     """Ask what a model takes; raise CommandFailed when it is not served, or not to who has this API key."""
     reply = request("GET", f"{gateway}/v1/models/{quote(name)}/metadata", key=key)
-    if reply.status in (401, 403):
-        raise CommandFailed(f"expected an API key in TIDEMILL_API_KEY that may predict: {_reason(reply)}")
+    _check_allowed(reply)
     if reply.status != 200:
         served = ", ".join(model_names(gateway, key)) or "none"
         raise CommandFailed(f"expected a served model ({served}), received {name!r}: {_reason(reply)}")
@@ -113,22 +123,25 @@ def model_names(gateway: str, key: str = "") -> list[str]:
     return list(json.loads(reply.body)["models"])
 
 
-def served_version(gateway: str, name: str) -> str:
-    """Return the version that answers requests for a model."""
-    reply = request("GET", f"{gateway}/v1/models/{quote(name)}/metadata")
+def served_version(gateway: str, name: str, key: str = "") -> str:
+    """Return the version that answers requests for a model, `-` for none; raise as find_model does."""
+    reply = request("GET", f"{gateway}/v1/models/{quote(name)}/metadata", key=key)
+    _check_allowed(reply)
     return str(json.loads(reply.body)["model_spec"]["version"]) if reply.status == 200 else "-"
 
 
 def read_row(file: Path, row: int) -> dict[str, str]:
-    """Read one row of a CSV file, counted from 1 below the header."""
+    """Read one row of a CSV file with any usual delimiter, counted from 1 below the header."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            found = next(islice(csv.DictReader(lines), row - 1, None), None)
+            delimiter = max(DELIMITERS, key=lines.readline().count)
+            lines.seek(0)
+            found = next(islice(csv.DictReader(lines, delimiter=delimiter), row - 1, None), None)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandFailed(f"expected a CSV file in {file}: {error}") from error
     if found is None or row < 1:
         raise CommandFailed(f"expected a row of {file}, received number {row}")
-    return found
+    return {name.strip(): value for name, value in found.items() if name is not None and value is not None}
 
 
 def parse_values(pairs: Sequence[str]) -> dict[str, str]:
@@ -145,7 +158,7 @@ def request(method: str, url: str, body: str | None = None, key: str = "") -> Re
     address = urlsplit(url)
     connection = HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request(method, address.path, body, headers)
+        connection.request(method, address.path, None if body is None else body.encode(), headers)
         reply = connection.getresponse()
         return Reply(reply.status, reply.read().decode(), reply.headers[VERSION_HEADER])
     except (OSError, HTTPException) as error:
@@ -165,6 +178,11 @@ def _typed(name: str, kind: str, given: str) -> str | float | int | bool:
         return text.lower() == "true" if kind == "DT_BOOL" else int(text)
     except ValueError as error:
         raise CommandFailed(f"expected a number for {name}, received {given!r}") from error
+
+
+def _check_allowed(reply: Reply) -> None:
+    if reply.status in (401, 403):
+        raise CommandFailed(f"expected an API key in TIDEMILL_API_KEY that may predict: {_reason(reply)}")
 
 
 def _reason(reply: Reply) -> str:

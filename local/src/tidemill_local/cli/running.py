@@ -19,10 +19,11 @@ from tidemill_runtime.telling import Teller
 
 @dataclass(frozen=True)
 class Running:
-    """A platform that runs: where it lives, and where its processes answer."""
+    """A platform that runs: where it lives, where its processes answer, and the API key to ask them with."""
 
     home: Home
     state: PlatformState
+    key: str = ""
 
     @property
     def store(self) -> FolderStore:
@@ -45,10 +46,11 @@ class Running:
             yield Teller(client, project=PROJECT, service="cli")
 
 
-def find(path: Path) -> Running:
+def find(path: Path, key: str = "") -> Running:
     """Find the platform that runs in a home folder; raise CommandFailed, saying how to start one."""
     home = Home(path.resolve())
     try:
-        return Running(home, home.running())
+        return Running(home, home.running(), key)
     except NotRunning as error:
-        raise CommandFailed(f"{error}; start one with: tidemill up --home {path}") from error
+        elsewhere = "or name the folder of one that runs elsewhere with --home or TIDEMILL_HOME"
+        raise CommandFailed(f"{error}; start one with: tidemill up --home {path}, {elsewhere}") from error

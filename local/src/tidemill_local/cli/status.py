@@ -32,7 +32,10 @@ def show_status(running: Running, console: Console) -> bool:
         reasons = dict(zip(processes, pool.map(_why_not_ready, processes), strict=True))
     ledger = Ledger(running.home.bucket)
     console.print(process_table(reasons.items()), "")
-    console.print(_pipeline_table(running), "")
+    if any(running.store.list("pipelines/")):
+        console.print(_pipeline_table(running), "")
+    else:
+        console.print("no pipeline yet; make one with: tidemill drop FILE --spec SPEC\n")
     entries = [entry for entry in ledger.events(limit=200) if not isinstance(entry.data, TrialFinished)]
     if entries:
         console.print(event_table("latest events", entries[-SHOWN:]), "")
@@ -86,11 +89,11 @@ def _pipeline_table(running: Running) -> Table:
     table = _table("", "pipeline", "serves version", "next retraining", "ask it")
     for name in (Path(spec).stem for spec in running.store.list("pipelines/")):
         try:
-            version = served_version(running.gateway, name)
-        except CommandFailed:
-            version = "unknown"
-        ask = f"tidemill predict {name} --from FILE --row 1" if version.isdigit() else ""
-        table.add_row("", name, version, _next_retraining(running, name), ask)
+            version = served_version(running.gateway, name, running.key)
+            ask = f"tidemill predict {name} --from FILE --row 1" if version.isdigit() else ""
+        except CommandFailed as error:
+            version, ask = "unknown", str(error)
+        table.add_row("", name, version, _next_retraining(running, name), Text(ask))
     return table
 
 

@@ -87,9 +87,13 @@ class Home:
         return path.read_text()
 
     def create(self) -> None:
-        for folder in (self.bucket, self.scratch, self.path / "run", self.path / "logs"):
-            folder.mkdir(parents=True, exist_ok=True)
-        (self.path / "secrets").mkdir(mode=0o700, exist_ok=True)
+        """Make the folders; raise OSError, in words, where they cannot be made."""
+        try:
+            for folder in (self.bucket, self.scratch, self.path / "run", self.path / "logs"):
+                folder.mkdir(parents=True, exist_ok=True)
+            (self.path / "secrets").mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"expected a folder that can be written at {self.path}: {error}") from error
 
     def lock(self) -> int:
         """Take the home for this supervisor; return the lock's file descriptor.

@@ -66,11 +66,14 @@ class Platform:
         return {process.name: process.address for process in self._processes if process.address}
 
     def start(self) -> None:
-        """Start every process, and return at once; raise AlreadyRunning when the home is taken."""
-        self.home.create()
+        """Start every process, and return at once; raise AlreadyRunning when the home is taken.
+
+        Raises OSError when the home cannot be made.
+        """
         try:
+            self.home.create()
             self._lock = self.home.lock()
-        except AlreadyRunning:
+        except (AlreadyRunning, OSError):
             self._ports.close()
             raise
         self._keeper = Keeper(self._lock)
