@@ -1,13 +1,15 @@
 """Twice as many requests as the gateway can answer: how many it answers, and how soon the rest hears no.
 
     python bench/serving/census.py FOLDER
-    python bench/serving/overload.py FOLDER [--rounds 3] [--times 2]
+    python bench/serving/overload.py FOLDER [--rounds 3] [--times 2] [--rows 1]
+    python bench/serving/overload.py FOLDER --floor 33000
 
 Gateway and model server share the first core, the load has the second. The load is open: requests are sent
 when they are due, at random intervals, however many are unanswered; times count from when they were due.
 Each round measures the peak first (64 connections that ask again at once), then sends a multiple of it. The
 share of the peak that is still answered is given as it was, and by the CPU time that the servers got: of that
-one, nothing is lost to what else runs on the machine.
+one, nothing is lost to what else runs on the machine. With `--floor` a server that refuses everything, and
+does nothing else, is asked so many times a second: what a refusal costs at the least.
 """
 
 import argparse
@@ -164,6 +166,12 @@ async def measure(server: Server, request: bytes, times: float, seconds: float) 
     return peak, await load.open(times * peak.per_second("200"), seconds)
 
 
+async def measure_floor(server: Server, request: bytes, per_second: float, seconds: float) -> float:
+    """Return the seconds of a core that an answer without any work costs."""
+    outcome = await Load(server, request).open(per_second, seconds)
+    return 1 / outcome.per_cpu_second("200")
+
+
 def show(peak: Outcome, much: Outcome) -> tuple[float, float]:
     """Print a line of the table; return the share of the peak, also by CPU time."""
     share = much.per_second("200") / peak.per_second("200")
@@ -188,10 +196,17 @@ def main() -> None:
     parser.add_argument("--times", type=float, default=2)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rows", type=int, default=1, help="of each request")
+    parser.add_argument("--floor", type=float, help="requests a second to a server that does nothing")
     options = parser.parse_args()
     body = json.dumps({"instances": rows(options.rows)}).encode()
     head = f"POST {PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-length: {len(body)}\r\n\r\n"
     request = head.encode() + body
+    if options.floor:
+        with running([sys.executable, "constant.py"], FIRST_PORT + 55, options.model.resolve()) as server:
+            os.sched_setaffinity(0, {int(LOAD_CORE)})
+            seconds = uvloop.run(measure_floor(server, request, options.floor, options.seconds))
+        print(f"{seconds * 1e6:.1f} us of a core for an answer without any work")
+        return
     columns = "peak/s | answered/s | share | by CPU | p50 / p99 ms | refused/s | p50 / p99 ms | else | unsent"
     print(f"| {columns} |\n|{'---|' * len(columns.split(' | '))}")
     with running([sys.executable, "tidemill.py"], FIRST_PORT + 50, options.model.resolve()) as server:

@@ -37,7 +37,7 @@ class Settings(ServiceSettings, TracingSettings):
         default=1024, ge=0, description="Most predictions at once; adapted downwards. 0: never refuse."
     )
     good_seconds: float = Field(
-        default=0.05, gt=0, description="Rather refuse than answer later than this, unless a model is slower."
+        default=0.02, gt=0, description="Rather refuse than answer later than this, unless a model is slower."
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Origins whose pages may call the API, separated by commas; `*`: any."
