@@ -13,6 +13,7 @@ from tidemill_scale.plan import SPANS_PER_PARTITION, Plan
 from tidemill_scale.prices import MONTH_HOURS
 from tidemill_scale.workload import SIZES, TARGET, Workload
 from tidemill_serving.settings import Settings as ServingSettings
+from tidemill_trainer.announcing import LATENESS
 from tidemill_trainer.settings import Settings as TrainerSettings
 from tidemill_transform.bigquery_tables import SPANS
 
@@ -22,6 +23,7 @@ SMALL = Workload(name="small", predictions_per_second=10, pipelines=1, drops_per
 def test_what_is_said_of_settings_and_code_is_what_they_say() -> None:
     assert SMALL.log_file_seconds == GatewaySettings.model_fields["log_file_seconds"].default
     assert SMALL.trainer_poll_seconds == TrainerSettings.model_fields["poll_seconds"].default
+    assert SMALL.trainer_lateness == LATENESS
     assert ServingSettings.model_fields["reconcile_seconds"].default == bottlenecks.RECONCILE_SECONDS
     assert SMALL.feedback_gather_seconds == GATHER_SECONDS
     assert SPANS.range_.interval == SPANS_PER_PARTITION

@@ -31,7 +31,7 @@ class Scaling:
     start_seconds: int = 15
     node_seconds: int = 90
     room: int = 10**6
-    refusal_seconds: float = 24e-6
+    refusal_seconds: float = 19e-6
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Costs:
     gateway_call: float
     model_request: float
     model_call: float
-    refusal: float = 24e-6
+    refusal: float = 19e-6
     wire_seconds: float = 10e-6
 
 

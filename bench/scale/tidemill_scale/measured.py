@@ -28,14 +28,14 @@ class Closed:
     requests_per_call: float
 
 
-# bench/serving/README.md, means of two quiet runs; requests for each call from a run of 2026-11-21.
+# bench/serving/README.md, means of two quiet runs; requests for each call from a run of 2026-11-22.
 QUIET = (
-    Closed(1, 808, 1.2, 1_210, 1.0),
-    Closed(16, 4_982, 3.15, 202, 7.5),
-    Closed(64, 9_846, 6.4, 104, 27.2),
+    Closed(1, 1_403, 0.69, 684, 1.0),
+    Closed(16, 7_898, 1.9, 124.5, 7.4),
+    Closed(64, 16_256, 3.8, 61, 31.6),
 )
-# 2026-11-21, other work on both cores: core microseconds a request, of the gateway and the model server.
-SPLIT_US = {1: (764, 776), 16: (160, 122), 64: (87, 40)}
+# 2026-11-22: core microseconds a request, of the gateway and the model server.
+SPLIT_US = {1: (407, 344), 16: (95, 48), 64: (55, 16)}
 
 
 def fitted(one: Closed, many: Closed) -> Costs:

@@ -100,7 +100,8 @@ class Plan:
         of_drops = load.drops_per_second * measured.PAGES_PER_DROP
         batchers = self.pods["ingest"].count * (1 + load.drops_per_day * load.drop_days / 1000 / 120)
         graphs = 2 / 2.0
-        trainings = 3 * demand.trainings_at_once / load.trainer_poll_seconds
+        late_seconds = load.trainer_lateness * guessed.NEWS_SECONDS / 2
+        trainings = demand.trainings_at_once / (load.trainer_poll_seconds + late_seconds)
         return of_drops + batchers + graphs + trainings
 
     @property

@@ -32,6 +32,7 @@ class Workload:
     log_file_seconds: float = 5
     feedback_gather_seconds: float = 0.02
     trainer_poll_seconds: float = 0.5
+    trainer_lateness: float = 0.05
 
     @property
     def drops_per_second(self) -> float:
