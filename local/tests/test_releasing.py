@@ -126,6 +126,17 @@ def test_who_promotes_and_why_goes_with_it(
     ]
 
 
+def test_a_person_without_a_name_is_told_by_number(
+    running: Running, serving: Serving, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 3_999_999_999)
+    roll_back(running, "flights", 0, "", console)
+
+    assert serving.asked == [("rollback", ReleaseRequest(model="flights", reason="asked for by 3999999999"))]
+
+
 def test_what_serving_refuses_is_said(running: Running, console: Console) -> None:
     with pytest.raises(CommandFailed, match="expected one of the versions"):
         promote(running, "flights", 9, "", console)

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tidemill_contracts.graph_spec import InferenceGraph, parse_graph
-from tidemill_contracts.pipeline import InvalidSpec
+from tidemill_contracts.pipeline import InvalidSpec, parse_pipeline
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = Path(__file__).parents[1] / "schema" / "graph.schema.json"
+FLIGHTS = ROOT / "examples" / "flights"
 EXAMPLES = sorted((ROOT / "examples" / "graphs").glob("*.yaml"))
 
 FULL = """
@@ -65,6 +66,16 @@ def test_the_schema_is_what_the_code_says() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_are_graphs(path: Path) -> None:
     assert parse_graph(path.read_bytes()).name == path.stem
+
+
+def test_every_model_of_the_example_graphs_can_be_trained_from_an_example() -> None:
+    specs = FLIGHTS.glob("pipeline*.yaml")
+    trained = {parse_pipeline(path.read_bytes()).name for path in specs}
+    graphs = [parse_graph(path.read_bytes()).spec for path in EXAMPLES]
+    asked = {node.model for graph in graphs for _, node in graph.models()}
+
+    assert asked
+    assert asked <= trained
 
 
 @pytest.mark.parametrize(

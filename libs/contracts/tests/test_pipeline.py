@@ -1,12 +1,14 @@
 """Rules of the pipeline spec: little is required, nothing unknown is accepted, errors name the field."""
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tidemill_contracts.pipeline import InvalidSpec, Pipeline, parse_pipeline
+from tidemill_contracts.spec_problems import WORDS
 
 SCHEMA = Path(__file__).parents[1] / "schema" / "pipeline.schema.json"
 SHORTEST = "metadata: {name: flights}\nspec: {label: arr_delay >= 15}"
@@ -75,7 +77,15 @@ def test_a_pinned_spec_reads_back_as_the_same(label: str) -> None:
         ("metadata: {name: flights}\nspec: {}", "spec.label: Field required"),
         ("metadata: {name: flights}\nspec: {lable: x, label: y}", "spec.lable: Extra inputs"),
         ("metadata: {name: flights}\nspec: {label: y, leave_out: [x]}", "spec.leave_out: Extra inputs"),
-        ("metadata: {name: Flights}\nspec: {label: y}", "received 'Flights'"),
+        (
+            "metadata: {name: Flights}\nspec: {label: y}",
+            "metadata.name: expected a lower case letter, then lower case letters, digits and dashes, no",
+        ),
+        ("metadata: {name: f}\nspec: {label: y, leaveOut: a}", "leaveOut: expected a list, received 'a'"),
+        (
+            "metadata: {name: f}\nspec: {label: y, training: {families: []}}",
+            "List should have at least 1 item",
+        ),
         ("metadata: {name: ../etc}\nspec: {label: y}", "metadata.name"),
         ("metadata: {name: f}\nspec: {label: y, split: {evalShare: 1.5}}", "spec.split.evalShare"),
         (
@@ -114,6 +124,23 @@ def test_a_wrong_spec_is_refused_with_the_field_and_what_was_received(text: str 
         parse_pipeline(text)
 
     assert says in str(refused.value)
+
+
+def test_every_problem_is_told_once_and_on_a_line_of_its_own() -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        parse_pipeline("metadata: {name: f}\nspec: {lable: y, training: {families: [xgboost]}}")
+
+    lines = str(refused.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["spec.label", "spec.training.families.0", "spec.lable"]
+
+
+@pytest.mark.parametrize("schema", ["pipeline", "graph"])
+def test_every_pattern_has_words_for_people(schema: str) -> None:
+    text = SCHEMA.with_name(f"{schema}.schema.json").read_text()
+    patterns = {json.loads(found) for found in re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', text)}
+
+    assert patterns
+    assert patterns <= WORDS.keys()
 
 
 def test_the_exported_json_schema_is_the_one_the_code_checks() -> None:

@@ -114,6 +114,24 @@ def test_a_key_is_good_for_its_roles_and_models_only(serving: Serving, tmp_path:
     assert (status.status_code, by_admin.status_code) == (200, 200)
 
 
+def test_a_caller_is_shown_the_models_that_it_may_use_and_no_others(serving: Serving, tmp_path: Path) -> None:
+    shop, kept_shop = new_key("shop", frozenset({Role.PREDICT}), NOW, models=frozenset({"flights", "gone"}))
+    other, kept_other = new_key("other", frozenset({Role.PREDICT}), NOW)
+    write(tmp_path / "keys.json", kept_shop, kept_other)
+
+    def shown(client: httpx.Client, key: str) -> list[set[str]]:
+        models = client.get("/v1/models", headers=bearer(key)).json()["models"]
+        stats = client.get("/v2/models/stats", headers=bearer(key)).json()["model_stats"]
+        index = client.post("/v2/repository/index", headers=bearer(key)).json()
+        return [set(models), *({each["name"] for each in listed} for listed in (stats, index))]
+
+    with guarded_gateway(serving, api_keys_file=tmp_path / "keys.json") as client:
+        of_shop, of_other = shown(client, shop), shown(client, other)
+
+    assert of_shop == [{"flights"}] * 3
+    assert of_other == [{"flights", "half_plus_two"}] * 3
+
+
 def test_the_file_is_followed_and_a_broken_one_changes_nothing(serving: Serving, tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     old, kept_old = new_key("old", frozenset({Role.PREDICT}), NOW)

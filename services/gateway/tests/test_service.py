@@ -1,6 +1,7 @@
 """The gateway as a process: probes, limits, metrics, documentation, start and stop."""
 
 import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,17 @@ def test_the_api_is_documented(client: httpx.Client) -> None:
     predict = document["paths"]["/v1/models/{model}/versions/{version}:predict"]["post"]
     assert {"200", "400", "404", "503", "504"} <= predict["responses"].keys()
     assert {"/livez", "/readyz", "/v1/models", "/v1/models/{model}/metadata"} <= document["paths"].keys()
-    assert client.get("/docs").status_code == 200
+
+
+def test_a_browser_that_reads_the_documentation_asks_no_other_host(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+
+    assert "//" not in re.sub("<!--.*?-->|^ *//.*$", "", page, flags=re.MULTILINE)
+    named = re.findall('(?:src|href)="(.+?)"', page)
+    replies = [client.get(f"/{name}") for name in (*named, "openapi.json")]
+    types = {reply.headers["content-type"].partition(";")[0].rpartition("/")[2] for reply in replies}
+    assert (len(named), {reply.status_code for reply in replies}) == (3, {200})
+    assert types == {"css", "javascript", "png", "json"}
 
 
 def test_the_process_serves_tells_its_state_and_stops_in_order(

@@ -1,5 +1,6 @@
 """Rules of the upload API: what is put lands in the bucket whole, or not at all."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,12 @@ def test_a_wrong_spec_is_refused_and_not_stored(
     assert reply.status_code == 400
     assert says in reply.json()["error"]
     assert store.list("pipelines/") == []
+
+
+def test_a_browser_that_reads_the_documentation_asks_no_other_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+
+    named = re.findall('(?:src|href)="(.+?)"', page)
+    assert [name for name in named if ":" in name or name.startswith("/")] == []
+    assert [client.get(f"/{name}").status_code for name in (*named, "openapi.json")] == [200] * 4
+    assert client.get("/redoc").status_code == 404

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import ydf_tf  # type: ignore[import-untyped] # noqa: F401 - registers the operations that forests are made of
+from structlog.testing import capture_logs
 from stub_learner import StubLearner
 from trainer_world import FEATURES, PIPELINE, a_training, write_dataset
 
@@ -94,6 +95,20 @@ def test_a_dataset_that_no_family_can_learn_from_is_rejected_at_once(tmp_path: P
     assert isinstance(verdict, ModelRejected)
     assert [reason.code for reason in verdict.reasons] == ["nothing-learned"]
     assert trainings.failures(training) == 0
+
+
+def test_a_family_that_is_left_out_is_told_in_the_log(tmp_path: Path) -> None:
+    trainings, training = Trainings(FolderStore(tmp_path / "bucket")), a_training(3)
+    write_dataset(trainings.store, training, rows=300)
+    pin_few_families(trainings.store)
+    families: tuple[Family, ...] = ("deep", "boosted-trees")
+    unable = {family: StubLearner(family, {}, unsupported=f"no {family}") for family in families}
+
+    with capture_logs() as lines:
+        train(trainings, training, tmp_path, learners=unable)
+
+    told = {line["family"]: line["reason"] for line in lines if line["event"] == "family-left-out"}
+    assert told == {"deep": "no deep", "boosted-trees": "no boosted-trees"}
 
 
 def pin_few_families(store: ObjectStore) -> None:

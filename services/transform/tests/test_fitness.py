@@ -8,6 +8,7 @@ from transform_world import ROWS, World, a_span, a_spec, some_rows
 from tidemill_contracts.event import EventData
 from tidemill_contracts.events import DatasetRejected
 from tidemill_contracts.manifest import LABEL_COLUMN
+from tidemill_contracts.profile import ColumnType
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def reasons(told: EventData) -> dict[str, str]:
         ("struct_extract(rows, 'leak') > 1", "label-missing-column", "names ['rows']"),
         ("[delay]", "label-type", "received list"),
         ("delay >", "label-invalid", "syntax error"),
+        ("verkauft? = 'ja'", "label-invalid", "are written in double quotes"),
         ("delay > 1, leak > 1", "label-type", "true or false, a text or a number"),
         ("delay > 1), (leak > 1", "label-invalid", "one SQL expression"),
         ("true); SELECT (true", "label-invalid", "one SQL expression"),
@@ -57,6 +59,19 @@ def test_everything_wrong_with_a_spec_is_told_at_once(world: World) -> None:
     assert list(reasons(told)) == ["unknown-column", "label-type"]
     assert "['tail']" in reasons(told)["unknown-column"]
     assert "carrier" in reasons(told)["unknown-column"]
+
+
+def test_columns_that_are_none_are_told_with_some_that_are_and_the_nearest(world: World) -> None:
+    many = {f"c{number:03}": ["x"] * ROWS for number in range(40)}
+    spec = a_spec(leaveOut=["leek", "nothing"], slices=[["carier"]])
+    types: dict[str, ColumnType] = dict.fromkeys(many, "string")
+    told = world.tell(a_span(world.store, {**some_rows(), **many}, types=types, spec=spec))
+
+    assert isinstance(told, DatasetRejected)
+    [reason] = told.reasons
+    assert "'c015'] and 24 more, slices names ['carier'] (did you mean carrier?)" in reason.message
+    assert reason.message.endswith("leaveOut names ['leek', 'nothing'] (did you mean leak?)")
+    assert reason.message.count("'delay'") == 1
 
 
 def test_a_window_with_too_few_labelled_rows_is_rejected(world: World) -> None:

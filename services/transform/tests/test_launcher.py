@@ -9,7 +9,7 @@ from transform_world import World, a_span, a_spec
 from worker_image import DOCKERFILE
 
 from tidemill_contracts.events import DatasetTransformed
-from tidemill_contracts.pipeline import NAME_PATTERN
+from tidemill_contracts.spec_problems import NAME_PATTERN
 from tidemill_transform import launcher
 from tidemill_transform.dataflow import report_of, report_uri
 from tidemill_transform.plan import Plan, Report

@@ -3,9 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from google.api_core.exceptions import GoogleAPICallError
+from prometheus_client import REGISTRY
 from pubsub_site import PROJECT, Site
+from pubsub_targets import Broker
 
 from tidemill_contracts.topology import Subscription
 from tidemill_runtime import consumer as runtime
@@ -30,7 +34,9 @@ class Dependency:
 
 
 @contextmanager
-def _consuming(site: Site, handle: Callable[[Message], None], patience_seconds: float) -> Iterator[str]:
+def _consumer(
+    site: Site, handle: Callable[[Message], None], **options: Any
+) -> Iterator[tuple[Consumer, str, str]]:
     topic = site.topic()
     dead_letters = {"dead_letter_topic": site.topic(), "max_delivery_attempts": 5}
     path = site.subscription(topic, dead_letter_policy=dead_letters)
@@ -39,14 +45,20 @@ def _consuming(site: Site, handle: Callable[[Message], None], patience_seconds: 
         Subscription(path.rpartition("/")[2], topic.rpartition("/")[2]),
         project=PROJECT.rpartition("/")[2],
         publisher=site.publisher,
-        patience_seconds=patience_seconds,
+        **options,
     )
     consumer.start()
     try:
-        site.publish(topic, b"work")
-        yield path
+        yield consumer, path, topic
     finally:
         consumer.stop(5)
+
+
+@contextmanager
+def _consuming(site: Site, handle: Callable[[Message], None], patience_seconds: float) -> Iterator[str]:
+    with _consumer(site, handle, patience_seconds=patience_seconds) as (_, path, topic):
+        site.publish(topic, b"work")
+        yield path
 
 
 def test_a_patient_consumer_uses_up_no_attempts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,3 +83,29 @@ def test_a_consumer_that_stops_gives_back_what_it_holds(site: Site) -> None:
         assert dependency.tried.wait(10)
     # Google's emulator gives it back when the lease has run out.
     assert [received.message.data for received in site.pull(path, seconds=30)] == [b"work"]
+
+
+def test_probes_ask_pubsub_now_and_then(
+    own_site: Site, own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "DEADLINE_SECONDS", 1)
+    now = 0.0
+    with _consumer(own_site, Dependency(after=1), clock=lambda: now) as (consumer, _, _):
+        consumer.check_ready()
+        own_broker.kill()
+        now = runtime.READY_SECONDS - 1
+        consumer.check_ready()
+        now = runtime.READY_SECONDS
+        with pytest.raises(GoogleAPICallError):
+            consumer.check_ready()
+
+
+def test_every_outcome_is_counted_from_zero(site: Site) -> None:
+    with _consumer(site, Dependency(after=1)) as (consumer, _, _):
+        counts = {
+            REGISTRY.get_sample_value(
+                "tidemill_consumer_messages_total", {"subscription": consumer.name, "outcome": outcome}
+            )
+            for outcome in ("ack", "retry", "reject")
+        }
+    assert counts == {0}

@@ -8,15 +8,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from tidemill_contracts.pipeline import NAME_PATTERN, PipelineName
+from tidemill_contracts.pipeline import PipelineName
 from tidemill_contracts.spec_model import Share, SpecModel
+from tidemill_contracts.spec_problems import NAME_PATTERN, REFERENCE_PATTERN
 
 REQUEST = "request"
 
 NodeName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-Reference = Annotated[
-    str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?(\..+)?$", max_length=200)
-]
+Reference = Annotated[str, StringConstraints(pattern=REFERENCE_PATTERN, max_length=200)]
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=150)]
 # Strict, so that `true` stays a truth and `1` a number.
 Scalar = (

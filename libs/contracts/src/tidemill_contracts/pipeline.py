@@ -19,16 +19,15 @@ from tidemill_contracts.profile import Task
 from tidemill_contracts.retraining_spec import Retraining
 from tidemill_contracts.serving_spec import Serving
 from tidemill_contracts.spec_model import Combination, Rows, Rule, Share, SpanNumber, SpecModel, Texts
+from tidemill_contracts.spec_problems import NAME_PATTERN, problems
 from tidemill_contracts.training_spec import Blessing, Training
-
-NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 PipelineName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Document = TypeVar("Document", bound=SpecModel)
 
 
 class InvalidSpec(ValueError):
-    """The text is no pipeline or graph; the message lists each field with what was expected and received."""
+    """The text is no pipeline or graph; each line of the message tells what is wrong with a field."""
 
 
 class Split(SpecModel):
@@ -189,8 +188,7 @@ def read_spec(text: str | bytes, kind: type[Document]) -> Document:
     try:
         return kind.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems = (_problem(detail) for detail in error.errors(include_url=False))
-        raise InvalidSpec("; ".join(problems)) from error
+        raise InvalidSpec("\n".join(problems(error))) from error
 
 
 def _document(text: str | bytes) -> object:
@@ -204,10 +202,3 @@ def _document(text: str | bytes) -> object:
 def is_pipeline_name(name: str) -> bool:
     """Say whether a name can be a pipeline's: lower case letters, digits and dashes, at most 40."""
     return re.fullmatch(NAME_PATTERN, name) is not None
-
-
-def _problem(detail: object) -> str:
-    match detail:
-        case {"loc": location, "msg": message, "input": received}:
-            return f"{'.'.join(map(str, location))}: {message}, received {reprlib.repr(received)}"
-    return str(detail)

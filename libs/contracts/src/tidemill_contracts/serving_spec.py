@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tidemill_contracts.spec_model import Rows, Rule, Share, SpecModel
+from tidemill_contracts.spec_problems import HEADER_PATTERN
 
 Strategy = Literal["all-at-once", "canary", "shadow", "ab", "bandit"]
 Value = float | bool | str
@@ -62,7 +63,7 @@ class Rollout(SpecModel):
     )
     key: str = Field(
         default="tidemill-key",
-        pattern=r"^[a-z0-9-]+$",
+        pattern=HEADER_PATTERN,
         max_length=100,
         description="ab and canary: request header whose value always meets the same version.",
     )

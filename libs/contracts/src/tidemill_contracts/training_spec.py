@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from tidemill_contracts.spec_model import Combination, Rows, Rule, Share, SpecModel, Texts
+from tidemill_contracts.spec_problems import BUDGET_PATTERN, CPU_PATTERN, FUNCTION_PATTERN, MEMORY_PATTERN
 
 Family = Literal["linear", "deep", "random-forest", "boosted-trees", "ensemble", "custom"]
 # Trained whatever the spec says: the simple model that every other one has to beat.
@@ -43,10 +44,10 @@ Gap = Literal[
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 BYTES = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
-Budget = Annotated[str, StringConstraints(pattern=r"^(fast|[1-9][0-9]{0,5}(s|m|h))$")]
-Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}(Ki|Mi|Gi|Ti)$")]
-Cpu = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,2}|[1-9][0-9]{0,5}m)$")]
-BuildFunction = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
+Budget = Annotated[str, StringConstraints(pattern=BUDGET_PATTERN)]
+Memory = Annotated[str, StringConstraints(pattern=MEMORY_PATTERN)]
+Cpu = Annotated[str, StringConstraints(pattern=CPU_PATTERN)]
+BuildFunction = Annotated[str, StringConstraints(pattern=FUNCTION_PATTERN)]
 
 
 class Resources(SpecModel):

@@ -9,6 +9,7 @@ told; an exception decides what else happens:
     any other    unexpected: traceback, nack, and after the policy's attempts Pub/Sub dead-letters it
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ DEADLINE_SECONDS = 10
 # What a consumer holds before the client gives the lease up; longer work is stored as intent and acked.
 MAX_LEASE_SECONDS = 1800
 PAUSE_SECONDS = 2
+# Asking costs quota of the project, which the probes of many pods, each every 10 s, would use up.
+READY_SECONDS = 60
 
 # Outcomes: ack, retry, reject. A rising reject or retry rate says that a sender and this service disagree, or
 # that something this service needs is down; the log lines of the same time carry the reasons.
@@ -80,6 +83,7 @@ class Consumer:
         publisher: PublisherClient,
         concurrency: int = 1,
         patience_seconds: float = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to handle up to `concurrency` messages at once, each in a thread of its own.
 
@@ -97,6 +101,12 @@ class Consumer:
         self._patience_seconds = patience_seconds
         self._stopping = threading.Event()
         self._stream: StreamingPullFuture | None = None
+        self._clock = clock
+        self._ready_until = -math.inf
+        # A counter that begins with its first event has no increase then.
+        for outcome in ("ack", "retry", "reject"):
+            MESSAGES.labels(self.name, outcome)
+        SECONDS.labels(self.name)
 
     def start(self) -> None:
         """Begin to pull, in the background."""
@@ -114,9 +124,11 @@ class Consumer:
             raise RuntimeError(f"expected a running stream on {self.name}, it has ended")
 
     def check_ready(self) -> None:
-        """Raise when Pub/Sub does not answer for this subscription."""
+        """Raise when Pub/Sub does not answer for this subscription; that it did is good for READY_SECONDS."""
         self.check_alive()
-        self._subscriber.get_subscription(subscription=self._path, timeout=DEADLINE_SECONDS)
+        if self._clock() >= self._ready_until:
+            self._subscriber.get_subscription(subscription=self._path, timeout=DEADLINE_SECONDS)
+            self._ready_until = self._clock() + READY_SECONDS
 
     def stop(self, timeout_seconds: float) -> None:
         """Take no new messages; wait for those in hand, which stay unacknowledged if they take too long."""

@@ -1,6 +1,7 @@
 """`tidemill release`, `promote` and `rollback`: how versions of models stand, and a person's word on it."""
 
 import getpass
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,8 +47,15 @@ def roll_back(running: Running, pipeline: str, version: int, reason: str, consol
 
 
 def _request(pipeline: str, version: int, reason: str) -> ReleaseRequest:
-    said = f"{getpass.getuser()}: {reason}" if reason else f"asked for by {getpass.getuser()}"
+    said = f"{_person()}: {reason}" if reason else f"asked for by {_person()}"
     return ReleaseRequest(model=pipeline, version=version, reason=said)
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # which of them depends on Python's version
+        return str(os.getuid())
 
 
 def _states(stub: ReleasesStub, running: Running) -> Iterator[ReleaseState]:

@@ -43,6 +43,7 @@ from tidemill_gateway.settings import Settings
 from tidemill_gateway.tracing import close_tracing, create_model_servers
 from tidemill_gateway.watching import watch_routes
 from tidemill_gateway.wire import RestProtocol
+from tidemill_runtime.docs import add_docs
 from tidemill_runtime.logs import configure_logging
 from tidemill_runtime.ops import Check, OpsServer, failing
 from tidemill_runtime.tracing import Tracing, open_tracing
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> Gateway:
         title="Tidemill gateway",
         version="0.1.0",
         lifespan=partial(_running, settings, own),
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -111,6 +113,7 @@ def create_app(settings: Settings) -> Gateway:
     app.edge = Edge(apis, settings, own.protection, own.tracing)
     app.protection = own.protection
     _add_probes(app, own.ready)
+    add_docs(app)
     if settings.alias_metrics:
         add_page(app, own.protection.guard)
     _refuse_other_paths(app)

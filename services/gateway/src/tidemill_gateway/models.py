@@ -5,6 +5,7 @@ from typing import Any
 
 from tidemill_gateway.model_servers import ModelServers
 from tidemill_gateway.paths import ModelRef
+from tidemill_gateway.protection.callers import Caller
 from tidemill_gateway.routes import RouteBook
 
 Document = Mapping[str, Any]
@@ -17,9 +18,9 @@ class Models:
         self._book = book
         self._servers = servers
 
-    def names(self) -> Document:
-        """List the models, in the form of KServe."""
-        return {"models": self._book.models()}
+    def names(self, caller: Caller) -> Document:
+        """List the models that a caller may use, in the form of KServe."""
+        return {"models": [name for name in self._book.models() if caller.sees(name)]}
 
     async def status(self, ref: ModelRef) -> Document:
         """Return the state of a model's versions, in the forms of TensorFlow Serving and KServe at once.

@@ -11,6 +11,7 @@ from tidemill_gateway.explaining import Explaining
 from tidemill_gateway.models import Models
 from tidemill_gateway.paths import Verb, read_path
 from tidemill_gateway.predictions import Predictions
+from tidemill_gateway.protection.guard import caller_of
 
 
 class TfServingRest:
@@ -41,7 +42,7 @@ class TfServingRest:
         if verb in self._inferences:
             return Reply(await self._inferences[verb](call, await request.body()))
         if verb is Verb.MODELS:
-            return _document(self._models.names())
+            return _document(self._models.names(caller_of(request.admission)))
         if verb is Verb.STATUS:
             return _document(await self._models.status(ref))
         return _document(await self._models.metadata(ref))

@@ -16,6 +16,7 @@ from tidemill_ingest.pending import Overloaded, Pending
 from tidemill_ingest.records import RecordReader
 from tidemill_ingest.settings import Settings
 from tidemill_ingest.uploads import WrongRange
+from tidemill_runtime.docs import add_docs
 from tidemill_runtime.objects import ObjectStore
 
 # Any other refusal is 400: the request is wrong in itself.
@@ -32,7 +33,8 @@ CLIENT_CLOSED_REQUEST = 499
 
 def create_app(settings: Settings, store: ObjectStore, pending: Pending) -> FastAPI:
     """Build the API; it needs nothing but the bucket."""
-    app = FastAPI(title="Tidemill ingest")
+    app = FastAPI(title="Tidemill ingest", docs_url=None, redoc_url=None)
+    add_docs(app)
     app.state.settings = settings
     app.state.store = store
     app.state.known_pipelines = KnownPipelines(store)

@@ -77,6 +77,8 @@ def train(
     except NothingLearned as error:
         trainings.reject(training, Reason(code="nothing-learned", message=str(error)))
         return
+    for family, reason in finalists.failed.items():
+        get_logger().warning("family-left-out", family=family, reason=reason)
     with fresh_server(place, folder) as server:
         contestants = examine_in_time(
             finalists.members, partial(_examine, work), work.data.objective.metric, work.budget

@@ -1,6 +1,7 @@
 """The columns of a window: the union over its spans, each in the widest type that any span has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "string": pa.string(),
 }
 NUMBERS: tuple[ColumnType, ...] = ("bool", "int", "float")
+MAX_LISTED = 20
 PRIVACY_BY_STRICTNESS: tuple[Privacy, ...] = ("keep", "mask", "hash", "drop")
 
 
@@ -44,6 +46,19 @@ def readable(span: SpanManifest, columns: Iterable[Column]) -> tuple[str, ...]:
     """
     privacy = {column.name: column.privacy for column in span.stored_columns}
     return tuple(column.name for column in columns if privacy.get(column.name) == column.privacy)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name columns in a message; of many, the first."""
+    others = len(names) - MAX_LISTED
+    return f"{list(names[:MAX_LISTED])}" + (f" and {others} more" if others > 0 else "")
+
+
+def suggested(wrong: Sequence[str], known: Sequence[str]) -> str:
+    """Name columns that are none, with those that may have been meant."""
+    near = {name: get_close_matches(name, known, 1) for name in wrong[:MAX_LISTED]}
+    meant = ", ".join(found[0] for found in near.values() if found)
+    return listed(wrong) + (f" (did you mean {meant}?)" if meant else "")
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:

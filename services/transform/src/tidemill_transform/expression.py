@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from tidemill_contracts.events import Reason
+from tidemill_transform.columns import listed, suggested
 from tidemill_transform.errors import Unfit
 
 # The kinds of node in DuckDB's syntax tree that look at one row only, and at columns by name.
@@ -25,6 +26,7 @@ CONFINEMENT = {
     "autoload_known_extensions": "false",
     "threads": "1",
 }
+QUOTING = "; names with other characters than letters, digits and _ are written in double quotes"
 VOLATILE = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
 
 
@@ -68,7 +70,8 @@ class RowExpression:
         """Return the expression's nodes in DuckDB's syntax tree; raise Invalid when it does not parse."""
         tree = json.loads(self._one("SELECT json_serialize_sql(?)", self._query))
         if tree["error"]:
-            raise Invalid(f"expected a SQL expression, received {tree['error_message']}")
+            hint = QUOTING if tree["error_type"] == "parser" else ""
+            raise Invalid(f"expected a SQL expression, received {tree['error_message']}{hint}")
         selected = [item for each in tree["statements"] for item in each["node"].get("select_list", [])]
         if len(tree["statements"]) != 1 or len(selected) != 1:
             raise Invalid(f"expected one SQL expression, received {self._expression!r}")
@@ -118,12 +121,9 @@ def _named_columns(nodes: Sequence[dict[str, Any]], available: Sequence[str], wh
         if not found:
             missing.append(".".join(parts))
     if missing:
-        raise Unfit(
-            Reason(
-                code=f"{what}-missing-column",
-                message=f"expected columns among {list(available)}, the {what} names {missing}",
-            )
-        )
+        told = f"the {what} names {suggested(missing, available)}"
+        message = f"expected columns among {listed(available)}, {told}"
+        raise Unfit(Reason(code=f"{what}-missing-column", message=message))
     return frozenset(named)
 
 
@@ -132,7 +132,7 @@ def _type(evaluated: RowExpression, schema: pa.Schema) -> pa.DataType:
     try:
         values = evaluated.values(two_rows)
     except duckdb.Error as error:
-        raise Invalid(f"{error}; columns are {schema.names}") from error
+        raise Invalid(f"{error}; columns are {listed(schema.names)}") from error
     if len(values) != len(two_rows):
         raise Invalid(f"expected one answer per row, received {len(values)} for {len(two_rows)} rows")
     return values.type

@@ -7,7 +7,7 @@ from tidemill_contracts import layout
 from tidemill_contracts.events import Reason
 from tidemill_contracts.manifest import LABEL_COLUMN, WEIGHT_COLUMN, Column
 from tidemill_contracts.pipeline import PipelineSpec
-from tidemill_transform.columns import readable, schema_of
+from tidemill_transform.columns import listed, readable, schema_of, suggested
 from tidemill_transform.errors import Unfit
 from tidemill_transform.label import check_label
 from tidemill_transform.plan import Plan, SpanRows
@@ -62,10 +62,9 @@ def _misnamed(window: Window, spec: PipelineSpec, columns: Iterable[Column]) -> 
     }
     unknown = {part: [name for name in names if name not in stored] for part, names in named.items()}
     unknown["leaveOut"] = [name for name in spec.leave_out if name not in known]
-    for part, names in unknown.items():
-        if names:
-            message = f"expected columns among {stored}, {part} names {names}"
-            yield Reason(code="unknown-column", message=message)
+    if told := [f"{part} names {suggested(names, stored)}" for part, names in unknown.items() if names]:
+        message = f"expected columns among {listed(stored)}, {', '.join(told)}"
+        yield Reason(code="unknown-column", message=message)
     for name in RESERVED:
         if name in stored:
             yield Reason(code="reserved-column", message=f"expected no column named {name}, received one")

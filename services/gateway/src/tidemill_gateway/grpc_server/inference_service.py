@@ -18,6 +18,7 @@ from tidemill_gateway.oip.descriptions import Descriptions, refuse_loading
 from tidemill_gateway.oip.paths import read_version
 from tidemill_gateway.paths import ModelRef
 from tidemill_gateway.predictions import Predictions
+from tidemill_gateway.protection.guard import caller_of
 
 API = "oip"
 
@@ -103,12 +104,13 @@ class InferenceServicer:
         return oip.ModelConfigResponse(config=await self._descriptions.config(_asked(request)))
 
     async def _statistics(self, request: GrpcRequest) -> Any:
-        document = self._descriptions.statistics(_asked(request))
+        ref = _asked(request)
+        document = self._descriptions.statistics(ref, caller_of(request.admission))
         return ParseDict(document, oip.ModelStatisticsResponse(), ignore_unknown_fields=True)
 
     async def _index(self, request: GrpcRequest) -> Any:
         request.admit(Role.PREDICT)
-        return oip.RepositoryIndexResponse(models=self._descriptions.index())
+        return oip.RepositoryIndexResponse(models=self._descriptions.index(caller_of(request.admission)))
 
     async def _load(self, request: GrpcRequest) -> NoReturn:
         request.admit(Role.ADMIN)

@@ -10,6 +10,7 @@ from tidemill_gateway.models import Models
 from tidemill_gateway.oip.datatypes import of_type, shown
 from tidemill_gateway.oip.statistics import Statistics
 from tidemill_gateway.paths import ModelRef
+from tidemill_gateway.protection.callers import Caller
 from tidemill_gateway.routes import RouteBook
 from tidemill_gateway.signatures import DEFAULT_SIGNATURE, Signature, TensorSpec
 from tidemill_runtime.ops import Check, failing
@@ -76,19 +77,22 @@ class Descriptions:
             "output": [_config(name, spec) for name, spec in signature.outputs.items()],
         }
 
-    def statistics(self, ref: ModelRef) -> dict[str, Any]:
-        """Return the statistics of a model's versions, or of every model's; raises Refused."""
-        refs = [ref] if ref.name else [ModelRef(name) for name in self._book.models()]
+    def statistics(self, ref: ModelRef, caller: Caller) -> dict[str, Any]:
+        """Return the statistics of a model's versions, or of all that a caller may use; raises Refused."""
+        refs = [ref] if ref.name else self._seen(caller)
         stats = [self._statistics.of(each.name, version) for each in refs for version in self._asked(each)]
         return {"model_stats": stats}
 
-    def index(self) -> Sequence[Document]:
-        """Return every loaded version of every model."""
+    def index(self, caller: Caller) -> Sequence[Document]:
+        """Return every loaded version of every model that a caller may use."""
         return [
-            {"name": name, "version": str(version), "state": "READY", "reason": ""}
-            for name in self._book.models()
-            for version in self._versions(ModelRef(name))
+            {"name": ref.name, "version": str(version), "state": "READY", "reason": ""}
+            for ref in self._seen(caller)
+            for version in self._versions(ref)
         ]
+
+    def _seen(self, caller: Caller) -> Sequence[ModelRef]:
+        return [ModelRef(name) for name in self._book.models() if caller.sees(name)]
 
     async def _signature(self, ref: ModelRef) -> Signature:
         info = await self._servers.describe(self._book.resolve(ref))

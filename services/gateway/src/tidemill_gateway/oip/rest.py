@@ -19,6 +19,8 @@ from tidemill_gateway.oip.raw_request import raw_request
 from tidemill_gateway.oip.request import InferRequest, parse_object, read_request
 from tidemill_gateway.oip.response import write_response
 from tidemill_gateway.predictions import Predictions
+from tidemill_gateway.protection.callers import Caller
+from tidemill_gateway.protection.guard import caller_of
 from tidemill_gateway.signatures import DEFAULT_SIGNATURE, EXPLAIN_SIGNATURE, NoSignature
 
 JSON_LENGTH = b"inference-header-content-length"
@@ -49,7 +51,7 @@ class OipRest:
             return await self._infer(request, asked)
         if asked.verb is Verb.INDEX:
             return await self._index(request)
-        return await self._describe(asked)
+        return await self._describe(asked, caller_of(request.admission))
 
     def error_body(self, message: str) -> bytes:
         """Write the body of a refusal."""
@@ -86,9 +88,9 @@ class OipRest:
         if body:
             parse_object(body)
         # What is listed is ready, so a caller who asks for that alone gets the same.
-        return _document(self._descriptions.index())
+        return _document(self._descriptions.index(caller_of(request.admission)))
 
-    async def _describe(self, asked: Asked) -> Reply:
+    async def _describe(self, asked: Asked, caller: Caller) -> Reply:
         ref = asked.ref
         document: Mapping[str, Any]
         match asked.verb:
@@ -106,7 +108,7 @@ class OipRest:
             case Verb.CONFIG:
                 document = await self._descriptions.config(ref)
             case Verb.STATS:
-                document = self._descriptions.statistics(ref)
+                document = self._descriptions.statistics(ref, caller)
             case _:
                 raise refuse_loading()
         return _document(document)

@@ -21,13 +21,17 @@ class Caller:
     models: frozenset[str] | None = None
     quota: TokenBucket | None = None
 
+    def sees(self, model: str) -> bool:
+        """Say whether a model may be shown to the caller."""
+        return self.models is None or model in self.models
+
     def check(self, role: Role, model: str | None) -> None:
         """Raise Refused unless the caller may do this, and not too often; `model` None: of no model."""
         if role not in self.roles and Role.ADMIN not in self.roles:
             raise Refused(
                 Code.PERMISSION_DENIED, f"Expecting a caller with role {role}", reason="role-missing"
             )
-        if self.models is not None and model is not None and model not in self.models:
+        if model is not None and not self.sees(model):
             raise Refused(
                 Code.PERMISSION_DENIED, f"Expecting a caller with access to {model}", reason="model-forbidden"
             )

@@ -39,6 +39,13 @@ class Admission:
             self.limit.enter()
 
 
+def caller_of(admission: Admission | None) -> Caller:
+    """Return who was let in; raises RuntimeError when nobody was yet."""
+    if admission is None:
+        raise RuntimeError("expected a request that was admitted, it was not yet")
+    return admission.caller
+
+
 # What takes no place, asked by anyone.
 FREE = Admission(ANYONE, None)
 
