@@ -73,6 +73,25 @@ def test_keys_guard_every_service_and_their_lack_has_a_reason(
     assert health[0] == "OK"
 
 
+def test_a_caller_is_shown_no_models_that_it_may_not_use(model_server: ModelServer, tmp_path: Path) -> None:
+    shop, kept_shop = new_key("shop", frozenset({Role.PREDICT}), NOW, models=frozenset({"flights"}))
+    other, kept_other = new_key("other", frozenset({Role.PREDICT}), NOW)
+    (tmp_path / "keys.json").write_text(ApiKeys(keys=(kept_shop, kept_other)).model_dump_json())
+
+    def shown(service: oip.GrpcInferenceServiceStub, key: str) -> tuple[int, int]:
+        metadata = (("x-api-key", key),)
+        stats = service.ModelStatistics(oip.ModelStatisticsRequest(), timeout=20, metadata=metadata)
+        index = service.RepositoryIndex(oip.RepositoryIndexRequest(), timeout=20, metadata=metadata)
+        return len(stats.model_stats), len(index.models)
+
+    with channel_to_gateway(model_server, api_keys_file=tmp_path / "keys.json") as channel:
+        service = oip.GrpcInferenceServiceStub(channel)
+        of_shop, of_other = shown(service, shop), shown(service, other)
+
+    assert of_shop == (1, 1)
+    assert of_other == (4, 4)
+
+
 def test_a_quota_says_when_to_come_again(model_server: ModelServer, tmp_path: Path) -> None:
     key, kept = new_key("shop", frozenset({Role.PREDICT}), NOW, quota_per_second=0.01, burst=1)
     (tmp_path / "keys.json").write_text(ApiKeys(keys=(kept,)).model_dump_json())

@@ -83,7 +83,6 @@ class Consumer:
         publisher: PublisherClient,
         concurrency: int = 1,
         patience_seconds: float = 0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to handle up to `concurrency` messages at once, each in a thread of its own.
 
@@ -101,8 +100,7 @@ class Consumer:
         self._patience_seconds = patience_seconds
         self._stopping = threading.Event()
         self._stream: StreamingPullFuture | None = None
-        self._clock = clock
-        self._ready_until = -math.inf
+        self._answered_at = -math.inf
         # A counter that begins with its first event has no increase then.
         for outcome in ("ack", "retry", "reject"):
             MESSAGES.labels(self.name, outcome)
@@ -126,9 +124,10 @@ class Consumer:
     def check_ready(self) -> None:
         """Raise when Pub/Sub does not answer for this subscription; that it did is good for READY_SECONDS."""
         self.check_alive()
-        if self._clock() >= self._ready_until:
-            self._subscriber.get_subscription(subscription=self._path, timeout=DEADLINE_SECONDS)
-            self._ready_until = self._clock() + READY_SECONDS
+        if time.monotonic() - self._answered_at >= READY_SECONDS:
+            # Its own retries would outlast the probe, and ask most when Pub/Sub can answer least.
+            self._subscriber.get_subscription(subscription=self._path, retry=None, timeout=DEADLINE_SECONDS)
+            self._answered_at = time.monotonic()
 
     def stop(self, timeout_seconds: float) -> None:
         """Take no new messages; wait for those in hand, which stay unacknowledged if they take too long."""
