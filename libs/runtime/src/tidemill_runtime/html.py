@@ -22,8 +22,14 @@ def node(tag: str, *children: Child, **attributes: str) -> Element:
 
 def shown(text: str, characters: int = SHOWN_CHARACTERS) -> str:
     """Return a name or a value as it can be read: not too long, and without what cannot be seen."""
-    visible = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    visible = "".join(_seen(letter) for letter in text)
     return visible if len(visible) <= characters else f"{visible[: characters - 1]}…"
+
+
+def _seen(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}"
 
 
 def document(title: str, style: str, *body: Child) -> str:
