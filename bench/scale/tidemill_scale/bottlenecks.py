@@ -116,10 +116,11 @@ ALL = (
     Bottleneck(
         "serving: reconciling in time",
         "pipelines",
-        RECONCILE_SECONDS / guessed.READ_SECONDS,
+        # Of each its document and its deployment.
+        RECONCILE_SECONDS / (2 * guessed.READ_SECONDS),
         "guessed",
         _by(lambda demand: demand.workload.pipelines),
-        "read specs side by side, or only when a notification says so",
+        "read them side by side, or only when a notification says so",
     ),
     Bottleneck(
         "model server: if all ask one model",

@@ -109,8 +109,8 @@ class Plan:
         """Reads a second."""
         load, demand = self.load, self.demand
         each = measured.READS_PER_DROP + load.window_spans * (2 + measured.PARTS_PER_SPAN)
-        specs = load.pipelines / 2.0
-        return load.drops_per_second * each + 2 * demand.recorded_objects + specs
+        reconciled = 2 * load.pipelines / 2.0
+        return load.drops_per_second * each + 2 * demand.recorded_objects + reconciled
 
     @property
     def stored_bytes(self) -> float:
