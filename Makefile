@@ -39,7 +39,7 @@ lint: setup-dev
 
 types: setup-dev
 	$(BIN)/mypy $(foreach part,$(PARTS),$(part)/src) bench/scale/tidemill_scale
-	@for tests in $(TESTS) tests/cloud tests/images tests/smoke; do $(BIN)/mypy $$tests || exit 1; done
+	@for tests in $(TESTS) tests/cloud tests/cluster tests/images tests/smoke; do $(BIN)/mypy $$tests || exit 1; done
 
 test-fast: setup-dev ## Each part's own tests
 	$(BIN)/pytest -q -n 2 --dist loadfile $(filter-out tests/integration tests/chaos,$(TESTS))
