@@ -18,9 +18,7 @@ from typer.testing import CliRunner, Result
 
 from tidemill_contracts import topology
 from tidemill_contracts.event import EventData
-from tidemill_contracts.event import from_message as event_from_message
 from tidemill_contracts.events import (
-    EVENT_TYPES,
     DatasetIngested,
     DatasetTransformed,
     ModelDeployed,
@@ -31,7 +29,7 @@ from tidemill_local.cli.app import app
 from tidemill_local.supervisor.blueprint import Blueprint, Process
 from tidemill_local.supervisor.platform import Platform
 from tidemill_local.supervisor.tidemill import BOOTSTRAP, BROKER, BUCKET, PROJECT, TIDEMILL
-from tidemill_runtime.telling import Cause, Teller
+from tidemill_runtime.telling import Cause, Teller, read_event
 
 GATEWAY = Process(
     name="gateway",
@@ -61,7 +59,7 @@ class Services:
         """The next request for a new model, and its correlation id; what other tests told is passed over."""
         while True:
             message = self._next(topology.TRANSFORM)
-            event = event_from_message(message.data, message.attributes, EVENT_TYPES)
+            event = read_event(message)
             if isinstance(event.data, RetrainRequested):
                 return event.data, event.correlation_id
 

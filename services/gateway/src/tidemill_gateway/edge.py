@@ -12,6 +12,7 @@ from tidemill_gateway.bodies import ArrivingBody, BodyMemory, BodyTooLarge, unpa
 from tidemill_gateway.call_headers import answer_headers, passed_on, request_id
 from tidemill_gateway.calls import UNKNOWN, Call, Headers
 from tidemill_gateway.errors import Code, Refused
+from tidemill_gateway.failure_log import FailureLog
 from tidemill_gateway.identities import Identities
 from tidemill_gateway.metrics import observe_request
 from tidemill_gateway.paths import NO_MODEL
@@ -47,7 +48,6 @@ STATUS_BY_CODE: Mapping[Code, int] = {
     Code.DATA_LOSS: 500,
 }
 STATUS_OF_LARGE_BODY = 413
-SILENT_SECONDS = 1.0
 # How many of the largest bodies there may be at once.
 LARGE_BODIES = 16
 
@@ -146,7 +146,7 @@ class Edge:
         self.draining = protection.draining
         self._origins = protection.origins
         self._identities = Identities()
-        self._silent_until = 0.0
+        self._failures = FailureLog()
         self.turnstile = Turnstile()
 
     def api_of(self, path: str) -> RestApi | None:
@@ -193,11 +193,8 @@ class Edge:
         return reply
 
     def _log(self, request: RestRequest, reply: Reply, seconds: float) -> None:
-        if reply.code is Code.UNAVAILABLE:
-            # Whatever it is, it happens to all at once; metrics count them.
-            if request.began < self._silent_until:
-                return
-            self._silent_until = request.began + SILENT_SECONDS
+        if not self._failures.takes(reply.code, request.began):
+            return
         log = get_logger().warning if reply.status >= 500 else get_logger().debug
         log("request", path=request.path, code=reply.code, request_id=request.call.id, seconds=seconds)
 

@@ -13,8 +13,9 @@ from tidemill_contracts.api_keys import Role
 from tidemill_contracts.descriptor_pools import Undecodable
 from tidemill_gateway.call_headers import answer_headers, passed_on, request_id
 from tidemill_gateway.calls import Call, Headers
-from tidemill_gateway.edge import SILENT_SECONDS, STATUS_BY_CODE
+from tidemill_gateway.edge import STATUS_BY_CODE
 from tidemill_gateway.errors import Code, Refused, invalid, truncated
+from tidemill_gateway.failure_log import FailureLog
 from tidemill_gateway.identities import Identities
 from tidemill_gateway.metrics import observe_request
 from tidemill_gateway.paths import NO_MODEL
@@ -53,7 +54,7 @@ class GrpcEdge:
         self._tracing = tracing
         self._timeout_seconds = timeout_seconds
         self._identities = Identities()
-        self._silent_until = 0.0
+        self._failures = FailureLog()
 
     async def answer(
         self, api: str, handle: Handle, message: Any, context: Context, *, is_inference: bool = False
@@ -100,17 +101,9 @@ class GrpcEdge:
                 observe_request(call, code, seconds)
             if span is not None:
                 end_request(span, call, code)
-            if STATUS_BY_CODE[code] >= 500:
-                self._log(call, code, began, seconds)
+            if STATUS_BY_CODE[code] >= 500 and self._failures.takes(code, began):
+                get_logger().warning("request", code=code, request_id=call.id, seconds=seconds)
         return answer, refusal
-
-    def _log(self, call: Call, code: Code, began: float, seconds: float) -> None:
-        if code is Code.UNAVAILABLE:
-            # As over REST: it happens to all at once.
-            if began < self._silent_until:
-                return
-            self._silent_until = began + SILENT_SECONDS
-        get_logger().warning("request", code=code, request_id=call.id, seconds=seconds)
 
     def request(self, api: str, message: Any, context: Context) -> GrpcRequest:
         """Return a request as it came."""
